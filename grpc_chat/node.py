@@ -46,7 +46,7 @@ from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.sqlite import open_store
 from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.grpc_server import GrpcOptions, GrpcServer
-from grpc_chat.transport.web_options import WebOptions
+from grpc_chat.transport.web_options import LOGIN_BACK, WebOptions
 from grpc_chat.transport.web_server import WebServer
 from grpc_chat.wire.address import host_of, is_loopback, is_wildcard, join
 
@@ -191,7 +191,10 @@ class Node:
             from grpc_chat.oidc.provider import Provider
             from grpc_chat.oidc.relying_party import RelyingParty
 
-            party = RelyingParty([_taken(Provider, issuer) for issuer in config.oidc])
+            party = RelyingParty(
+                [_taken(Provider, issuer) for issuer in config.oidc],
+                own_pages=[config.web.public_url + LOGIN_BACK] if config.web.public_url else [],
+            )
             await self._resources.enter_async_context(party)
         storage = await asyncio.to_thread(_storage, config)
         await asyncio.to_thread(_note_place, store, storage.contents.place)

@@ -104,6 +104,7 @@ class Issuer:
         token_answer: Put over what the token endpoint answers when all is well, in the same way.
         device_answer: The same for the device authorization endpoint.
         userinfo: Put over the user's claims at the user info endpoint.
+        pages: Where browsers may come back to besides clients on their machine.
         sign: How ID tokens are signed; see :func:`unsigned` and the like.
         replies: What a path answers instead, whatever it is asked. May wait: each request has a thread.
         iss: The parameter of this name with which browsers come back; None for none.
@@ -132,6 +133,7 @@ class Issuer:
         self.token_answer: dict[str, Any] = {}
         self.device_answer: dict[str, Any] = {}
         self.userinfo: dict[str, Any] = {}
+        self.pages: list[str] = []
         self.sign: Sign = signed
         self.replies: dict[str, Callable[[Request], Reply]] = {}
         self.iss: str | None = url
@@ -226,7 +228,7 @@ class Issuer:
             back["iss"] = self.iss
         good = (
             asked.get("response_type") == "code"
-            and is_loopback(asked["redirect_uri"])
+            and (is_loopback(asked["redirect_uri"]) or asked["redirect_uri"] in self.pages)
             and "openid" in asked.get("scope", "").split()
             and asked.get("code_challenge_method") == "S256"
             and asked.get("code_challenge")

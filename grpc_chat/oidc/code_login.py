@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -53,6 +53,7 @@ class CodeLogins:
         issuers: The issuers, by their names in the settings.
         expires_in: How long a login may take.
         max_pending: See :class:`Pending`.
+        own_pages: Where browsers may come back to besides clients on the loopback address.
         clock: Seconds, never going back.
         token: Random text of so many bytes, base64url.
     """
@@ -65,7 +66,9 @@ class CodeLogins:
         token: Callable[[int], str] = secrets.token_urlsafe,
         expires_in: timedelta = timedelta(minutes=10),
         max_pending: int = 10_000,
+        own_pages: Collection[str] = (),
     ) -> None:
+        self._own_pages = own_pages
         self._issuers = issuers
         self._token = token
         self._expires_in = expires_in
@@ -81,7 +84,7 @@ class CodeLogins:
 
         Args:
             provider: The name of the issuer in the settings.
-            redirect_uri: Where the client listens, on the loopback address.
+            redirect_uri: Where the client listens, on the loopback address; or one of the server's own pages.
             switch_account: Whether the issuer is to ask which account to use, even if the browser is logged
                 in to one.
 
@@ -91,7 +94,7 @@ class CodeLogins:
             Unavailable: The issuer can't be reached.
             FailedPrecondition: The issuer's metadata can't be used.
         """
-        check_redirect_uri(redirect_uri)
+        check_redirect_uri(redirect_uri, self._own_pages)
         issuer = known_issuer(self._issuers, provider)
         with issuer.noted():
             metadata = await issuer.metadata()

@@ -1,8 +1,10 @@
-"""Where an issuer may send a browser back to: a client on the person's machine (RFC 8252, section 7.3)."""
+"""Where an issuer may send a browser back to: a client on the person's machine (RFC 8252, section 7.3), or a
+page of this server."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from grpc_chat.errors import InvalidRequest
 
@@ -13,13 +15,18 @@ _LOOPBACK = re.compile(
 )
 
 
-def check_redirect_uri(uri: str) -> None:
+def check_redirect_uri(uri: str, own: Collection[str] = ()) -> None:
     """Refuse everything that does not lead to a port on the loopback address: the code would go to somebody
     else.
+
+    Args:
+        own: Other addresses, which are those of the server itself.
 
     Raises:
         InvalidRequest: For the field ``redirect_uri``.
     """
+    if uri in own:
+        return
     found = _LOOPBACK.fullmatch(uri)
     if not found or int(found[2]) > 65_535:
         raise InvalidRequest(

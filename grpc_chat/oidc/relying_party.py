@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -33,6 +33,7 @@ class RelyingParty:
         sleep: Waits for so many seconds of ``clock``.
         token: Random text of so many bytes, base64url.
         timeout: Seconds for each request to an issuer.
+        own_pages: The addresses of this server's pages that browsers may come back to.
         max_pending: The most unfinished logins of each kind; beyond that the oldest is dropped.
 
     Attributes:
@@ -51,6 +52,7 @@ class RelyingParty:
         token: Callable[[int], str] = secrets.token_urlsafe,
         timeout: float = 10,
         max_pending: int = 10_000,
+        own_pages: Collection[str] = (),
     ) -> None:
         self.providers = {provider.name: provider for provider in providers}
         self._client = http_client()
@@ -60,7 +62,9 @@ class RelyingParty:
             )
             for name, provider in self.providers.items()
         }
-        self.code = CodeLogins(issuers, clock=clock, token=token, max_pending=max_pending)
+        self.code = CodeLogins(
+            issuers, clock=clock, token=token, max_pending=max_pending, own_pages=own_pages
+        )
         self.device = DeviceLogins(issuers, clock=clock, token=token, max_pending=max_pending)
 
     async def __aenter__(self) -> Self:

@@ -18,10 +18,11 @@ from grpc_chat.api.downloads import Downloads
 from grpc_chat.api.pipeline import Metadata, Pipeline
 from grpc_chat.core.file_links import PATH as FILES
 from grpc_chat.errors import ChatError, Unauthenticated
-from grpc_chat.transport import browser_sessions
+from grpc_chat.transport.browser_sessions import HEADER as SESSION_HEADER
+from grpc_chat.transport.browser_sessions import browser_session
 from grpc_chat.transport.file_server import write
 from grpc_chat.transport.origins import Origins, Refused, Visit, preflight, told
-from grpc_chat.transport.web_calls import ASKED, PACKAGE, Answered, Asked, Calls, Context
+from grpc_chat.transport.web_calls import ASKED, PACKAGE, Asked, Calls
 from grpc_chat.transport.web_calls import told as told_error
 from grpc_chat.transport.web_connection import Host, WebConnection
 from grpc_chat.transport.web_pages import DATA, Pages, said
@@ -65,6 +66,9 @@ class WebApplication:
         if scope["type"] != "http":
             return
         connection: WebConnection = scope["state"]["connection"]
+        if scope["http_version"] not in ("1.0", "1.1"):
+            await write(said(505, "This server speaks HTTP/1.1 here."), send)
+            return
         # What is not ASCII is nobody's.
         headers = [
             (name.decode("ascii"), value.decode("ascii"))
@@ -112,53 +116,26 @@ class WebApplication:
         kind = first.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/grpc" or kind.startswith("application/grpc+"):
             raise Refused(415, "gRPC itself needs HTTP/2, at the server's other port; here it is gRPC-Web")
-        named = browser_sessions.name(visit, self._port)
-        answered: Answered | None = None
         try:
-            authorization = [value for key, value in headers if key == "authorization"]
-            if browser_sessions.wanted(first, visit):
-                if token := browser_sessions.token(first, name=named):
-                    authorization = [f"Bearer {token}"]
-                answered = _Keeping(named, visit)
+            session = browser_session(first, visit, self._port)
         except ChatError as error:
-            await self._fail(error, send, visit)
+            await _fail(error, send, visit)
             return
+        authorization = [value for key, value in headers if key == "authorization"]
+        if session and session.token:
+            authorization = [f"Bearer {session.token}"]
         metadata: Metadata = [
             *(("authorization", value) for value in authorization),
             *((key, value) for key, value in headers if key in _TOLD_TO_PIPELINE),
         ]
-        ASKED.set(Asked(connection, metadata, scope["http_version"] != "1.0", answered))
+        ASKED.set(Asked(connection, metadata, scope["http_version"] != "1.0", session))
         scope["headers"] = [
             (name, value)
             for name, value in scope["headers"]
             if name.isascii() and value.isascii() and name not in _ACCEPTING
         ]
-        if scope["path"] == browser_sessions.LOG_OUT and answered:
-            send = _adding({"Set-Cookie": browser_sessions.cookie(named, "", visit)}, send)
         application: Any = self._calls
         await application(scope, receive, _adding(DATA | told(visit), send))
-
-    async def _fail(self, error: ChatError, send: Send, visit: Visit) -> None:
-        """Answer a call before it is one."""
-        status = 401 if isinstance(error, Unauthenticated) else 400
-        body = {"code": told_error(error).code.value, "message": error.message}
-        await _json(status, json.dumps(body).encode(), _adding(told(visit), send))
-
-
-class _Keeping:
-    """Keeps the tokens of new sessions in a cookie."""
-
-    def __init__(self, name: str, visit: Visit) -> None:
-        self._name = name
-        self._visit = visit
-
-    def __call__(self, path: str, response: bytes, context: Context) -> bytes:
-        if path in browser_sessions.BEGINNING:
-            response, token = browser_sessions.without_token(path, response)
-            context.response_headers.add(
-                "set-cookie", browser_sessions.cookie(self._name, token, self._visit)
-            )
-        return response
 
 
 def _single(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -170,7 +147,7 @@ def _single(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in headers:
         if key in found:
-            if key in ("host", "origin", "content-type", "sec-fetch-site", browser_sessions.HEADER):
+            if key in ("host", "origin", "content-type", "sec-fetch-site", SESSION_HEADER):
                 raise Refused(400, f"the request must have one {key} header, and has several")
             value = f"{found[key]}{'; ' if key == 'cookie' else ', '}{value}"
         found[key] = value
@@ -187,6 +164,13 @@ def _adding(headers: Mapping[str, str], send: Send) -> Send:
         await send(message)
 
     return send_with
+
+
+async def _fail(error: ChatError, send: Send, visit: Visit) -> None:
+    """Answer a call before it is one."""
+    status = 401 if isinstance(error, Unauthenticated) else 400
+    body = {"code": told_error(error).code.value, "message": error.message}
+    await _json(status, json.dumps(body).encode(), _adding(told(visit), send))
 
 
 async def _preflight(visit: Visit, send: Send) -> None:

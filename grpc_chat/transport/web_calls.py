@@ -12,7 +12,7 @@ from collections import UserDict
 from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 from connectrpc.code import Code
@@ -25,8 +25,9 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from protobuf.wkt import Any as Detail
 
-from grpc_chat.api.pipeline import Metadata, Method, Pipeline
+from grpc_chat.api.pipeline import Metadata, Method, Pipeline, Read
 from grpc_chat.errors import ChatError, LimitExceeded, Unimplemented
+from grpc_chat.transport.browser_sessions import BrowserSession
 from grpc_chat.transport.calls import LAST_SECONDS
 from grpc_chat.transport.web_connection import WebConnection
 from grpc_chat.transport.web_messages import (
@@ -35,6 +36,7 @@ from grpc_chat.transport.web_messages import (
     Framed,
     Gzip,
     Raw,
+    read_binary,
     read_json,
     to_json,
     too_large,
@@ -50,12 +52,6 @@ PACKAGE = "/chat.v1."
 Context = RequestContext[Any, Any]
 
 
-class Answered(Protocol):
-    """What may change the answer to a call before it is sent."""
-
-    def __call__(self, path: str, response: bytes, context: Context) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A request that a call comes with.
@@ -63,13 +59,13 @@ class Asked:
     Attributes:
         metadata: What the pipeline is told.
         in_chunks: Whether the answer has chunks.
-        answered: See :class:`Answered`.
+        session: The session that the call has by a cookie, if it does.
     """
 
     connection: WebConnection
     metadata: Metadata
     in_chunks: bool
-    answered: Answered | None = None
+    session: BrowserSession | None
 
 
 ASKED: ContextVar[Asked] = ContextVar("the request of the call that is carried out")
@@ -119,14 +115,22 @@ class Calls(ConnectASGIApplication[None]):
 
     async def _unary(self, method: Method, response_class: type[Message], raw: Raw, context: Context) -> Raw:
         asked = ASKED.get()
+        session = asked.session
+        read: Read | None = read_json if raw.is_json else None
+        if session:
+            read = session.read(method.path, read or read_binary)
+        cookies: list[str] = []
         try:
             self._check(raw)
-            read = read_json if raw.is_json else None
             data = await self._pipeline.call(method, asked.metadata, raw.data, asked.connection, read)
+            if session:
+                data, cookies = session.keep(method.path, data)
         except ChatError as error:
+            cookies = session.forget(method.path) if session else []
             raise told(error) from None
-        if asked.answered:
-            data = asked.answered(method.path, data, context)
+        finally:
+            for cookie in cookies:
+                context.response_headers.add("set-cookie", cookie)
         return await _in_form(data, response_class, raw)
 
     async def _stream(

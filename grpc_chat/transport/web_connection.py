@@ -91,6 +91,10 @@ class WebConnection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._watch_arrival()
+        if self.conn.their_state is h11.IDLE and self._begins_too_large(data):
+            # h11 has bounds for headers that come in pieces, not for those that come at once.
+            self.send_400_response("The headers of the request are too large.")
+            return
         if self.cycle is not None and self.cycle.response_complete and self.conn.their_state is h11.SEND_BODY:
             self._discarded += len(data)
             if self._discarded > _DISCARDED_BYTES:
@@ -174,6 +178,12 @@ class WebConnection(H11Protocol):
     def abort(self) -> None:
         """End it at once, and drop what its client has not read."""
         self.transport.abort()
+
+    def _begins_too_large(self, data: bytes) -> bool:
+        most = self._host.options.header_bytes
+        if len(data) <= most:
+            return False
+        return not any(end in data[:most] for end in (b"\n\r\n", b"\n\n"))
 
     def _watch_arrival(self) -> None:
         """A request begins to arrive, or goes on."""

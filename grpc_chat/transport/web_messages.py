@@ -12,7 +12,7 @@ from connectrpc.code import Code
 from connectrpc.compression import Compression
 from connectrpc.errors import ConnectError
 from google.protobuf import json_format
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from grpc_chat.errors import InvalidRequest
 from grpc_chat.wire.names import api_name
@@ -72,6 +72,15 @@ class Gzip(Compression):
 def too_large(most: int) -> str:
     """What a client is told whose request is too large."""
     return f"the request must be at most {most:,} bytes"
+
+
+def read_binary(data: bytes, request: Message) -> None:
+    """See :data:`grpc_chat.api.pipeline.Read`."""
+    try:
+        request.ParseFromString(data)
+    except DecodeError:
+        name = api_name(request.DESCRIPTOR.full_name)
+        raise InvalidRequest(f"the request must be an encoded {name} whose text is UTF-8") from None
 
 
 def read_json(data: bytes, request: Message) -> None:

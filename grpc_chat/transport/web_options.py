@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+LOGIN_BACK = "/log-in/back"
+"""The page that issuers send browsers back to."""
+
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:

@@ -9,6 +9,7 @@ from importlib import resources
 
 from grpc_chat._version import __version__
 from grpc_chat.api.downloads import Response
+from grpc_chat.transport.web_options import LOGIN_BACK
 
 ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -52,7 +53,7 @@ class Pages:
         Args:
             own: The server's origin, as the browser knows it.
         """
-        if path not in ("/", "/style.css", "/robots.txt"):
+        if path not in ("/", LOGIN_BACK, "/style.css", "/robots.txt"):
             return said(404, "There is nothing here.")
         if method not in ("GET", "HEAD"):
             return said(405, "Pages can be read, and nothing else.", Allow="GET, HEAD")

@@ -1055,8 +1055,9 @@ class BeginLogInRequest(_message.Message):
     Must be an id.
     """
     redirect_uri: _builtins.str
-    """Where the browser comes back to: http://127.0.0.1:PORT/… or http://[::1]:PORT/… Empty to log in
-    without a browser on this machine.
+    """Where the browser comes back to: http://127.0.0.1:PORT/… or http://[::1]:PORT/… or, for a page
+    of the server's own, `web.public_url` and /log-in/back. Empty to log in without a browser on
+    this machine.
     Must be at most 256 bytes of printable ASCII.
     """
     user_id: _builtins.str
