@@ -23,7 +23,7 @@ from grpc_chat.errors import ChatError, Internal, LimitExceeded, RateLimited, Sh
 from grpc_chat.metrics import Metrics
 from grpc_chat.store.base import Done, Result, Store, Transact, Transaction, Write
 from grpc_chat.store.records import StoredEvent
-from grpc_chat.store.writes import Acknowledge, Append, Appended
+from grpc_chat.store.writes import Acknowledge, Append, Appended, Draft
 
 T = TypeVar("T")
 
@@ -130,7 +130,12 @@ class Committer:
 
     def submit(self, write: Write) -> asyncio.Future[Result]:
         """As :meth:`commit`, which waits for the future. Errors of the store are results."""
-        size, cost = _size_and_cost(write)
+        if isinstance(write, Append):
+            size, cost = len(write.drafts), _cost_of_drafts(write.drafts)
+        elif isinstance(write, Acknowledge):
+            size, cost = 1, 1 + len(write.positions) // 2
+        else:
+            size, cost = 1, write.cost or _FUNCTION_COST
         if self._waiting and self._waiting + size > self._max_waiting:
             raise LimitExceeded(
                 "too many messages are waiting to be stored", retry_after=timedelta(milliseconds=200)
@@ -205,7 +210,7 @@ class Committer:
         try:
             while batch := self._take():
                 started = time.perf_counter()
-                results = self._results([write for write, *_ in batch])
+                results = self._results([waiting[0] for waiting in batch])
                 self._metrics.commits.seconds.observe(time.perf_counter() - started)
                 self._loop.call_soon_threadsafe(self._finish, batch, results)
         finally:
@@ -297,18 +302,12 @@ _REACTIONS_COST = 23
 """The time of counting the reactions to a message that has as many as it may, 0.4 ms."""
 
 
-def _size_and_cost(write: Write) -> tuple[int, int]:
-    """How many drafts or other writes it is, and how long it may take, in short messages of some 15 us
-    each."""
-    if isinstance(write, Append):
-        drafts = write.drafts
-        # Lists, and no call for each draft: this is done for every message.
-        cost = sum([1 + draft.event.ByteSize() // 2048 for draft in drafts])
-        concerns = [draft.concerns for draft in drafts if draft.concerns]
-        return len(drafts), cost + _REACTIONS_COST * sum([each.with_reactions for each in concerns])
-    if isinstance(write, Acknowledge):
-        return 1, 1 + len(write.positions) // 2
-    return 1, write.cost or _FUNCTION_COST
+def _cost_of_drafts(drafts: Sequence[Draft]) -> int:
+    """How long an append may take, in short messages of some 15 us each."""
+    # Lists, and no call for each draft: this is done for every message.
+    cost = sum([1 + draft.event.ByteSize() // 2048 for draft in drafts])
+    concerns = [draft.concerns for draft in drafts if draft.concerns]
+    return cost + _REACTIONS_COST * sum([each.with_reactions for each in concerns])
 
 
 def _cost_of(waiting: _Waiting) -> float:

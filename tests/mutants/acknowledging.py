@@ -63,4 +63,15 @@ MISTAKES = {
         ((_STORE, "and (not unusual or at not in unusual)", ""),),
         (_TOGETHER,),
     ),
+    "acknowledged-before-it-is-stored": Mistake(
+        "an acknowledgement is answered before it is on the disk",
+        (
+            (
+                "core/consumers.py",
+                "        result = await self._committer.submit(write)\n",
+                "        result = self._committer.submit(write) and None\n",
+            ),
+        ),
+        ("property/test_acknowledging.py",),
+    ),
 }
