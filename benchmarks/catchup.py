@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks import h2, servers
+from benchmarks.engines import ENGINES
 from benchmarks.fanout import SUBSCRIBE, open_loop, percentile
 from benchmarks.fill import fill
 from grpc_chat.wire import chat_pb2 as pb
@@ -46,38 +47,47 @@ async def _read_all(port: int, who: str) -> float:
 
 
 def rows(*, events: int, readers: list[int], runs: int) -> list[str]:
-    """One row for each number of readers at once."""
+    """One row for each number of readers at once, and for each engine of the server, in turns."""
     members = [f"m{at}" for at in range(100)] + ["s0"]
     folder = database(events, members)
     lines = []
     try:
         for count in readers:
-            rates, cpus, memory = [], [], []
+            found: dict[str, list[tuple[float, float, float]]] = {engine: [] for engine in ENGINES}
             # Many at once are an average of themselves.
             for _ in range(runs if count == 1 else 1):
-                with servers.chat(members, data=folder) as server:
-                    before, cpu = server.memory_mb, server.cpu_seconds
-
-                    async def together(port: int = server.port, count: int = count) -> float:
-                        start = time.perf_counter()
-                        await asyncio.gather(*[_read_all(port, f"m{at}") for at in range(count)])
-                        return time.perf_counter() - start
-
-                    seconds = asyncio.run(together())
-                    rates.append(events * count / seconds)
-                    cpus.append((server.cpu_seconds - cpu) / (events * count) * 1e6)
-                    memory.append(server.memory_mb - before)
-            lines.append(
-                f"| {events:,} events, {count} reader(s) | {statistics.median(rates):,.0f} | "
-                f"{statistics.median(cpus):.2f} | {max(memory):+.0f} MB |"
-            )
-        lines.append(_others(members, folder))
+                for engine in ENGINES:
+                    found[engine].append(_catch_up(engine, members, folder, events=events, readers=count))
+            for engine in ENGINES:
+                rates, cpus, memory = zip(*found[engine], strict=True)
+                lines.append(
+                    f"| {events:,} events, {count} reader(s), {engine} | {statistics.median(rates):,.0f} | "
+                    f"{statistics.median(cpus):.2f} | {max(memory):+.0f} MB |"
+                )
+        lines += [_others(engine, members, folder) for engine in ENGINES]
     finally:
         shutil.rmtree(folder)
     return lines
 
 
-def _others(members: list[str], folder: Path) -> str:
+def _catch_up(
+    engine: str, members: list[str], folder: Path, *, events: int, readers: int
+) -> tuple[float, float, float]:
+    """Events a second of all readers, the server's CPU for one in µs, and the memory it took in MB."""
+    with servers.chat(members, data=folder, GRPC_CHAT_GRPC__ENGINE=engine) as server:
+        before, cpu = server.memory_mb, server.cpu_seconds
+
+        async def together() -> float:
+            start = time.perf_counter()
+            await asyncio.gather(*[_read_all(server.port, f"m{at}") for at in range(readers)])
+            return time.perf_counter() - start
+
+        seconds = asyncio.run(together())
+        read = events * readers
+        return read / seconds, (server.cpu_seconds - cpu) / read * 1e6, server.memory_mb - before
+
+
+def _others(engine: str, members: list[str], folder: Path) -> str:
     """Live latency of 20 members while nobody, and while one other, catches up over and over."""
 
     async def measure(port: int, server: servers.Server, *, disturbed: bool) -> float:
@@ -101,7 +111,10 @@ def _others(members: list[str], folder: Path) -> str:
 
     figures = []
     for disturbed in (False, True):
-        with servers.chat(members, data=folder) as server:
+        with servers.chat(members, data=folder, GRPC_CHAT_GRPC__ENGINE=engine) as server:
             figures.append(asyncio.run(measure(server.port, server, disturbed=disturbed)))
     quiet, busy = figures
-    return f"| live messages to 20 others, p99: {quiet:.1f} ms alone, {busy:.1f} ms during a catch-up | | | |"
+    return (
+        f"| live messages to 20 others, {engine}, p99: {quiet:.1f} ms alone, {busy:.1f} ms during a catch-up "
+        "| | | |"
+    )

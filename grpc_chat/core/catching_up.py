@@ -53,7 +53,7 @@ class CatchingUp:
                 while True:
                     page, room = await self._readers.run(read_page)
                     self._feeds.know_rule(room_id, room.history, room.last_seq)
-                    if not any(event.seq in rewritten for event in page.events):
+                    if not rewritten or not any(event.seq in rewritten for event in page.events):
                         return page
                     # It was read before that. Each event is rewritten a few times at most, if ever.
                     rewritten.clear()

@@ -53,6 +53,10 @@ class Carrier(Protocol):
     def flush_soon(self) -> None:
         """Send what is there to be sent, with what else comes up at the same moment."""
 
+    def send_alone(self, stream: int, data: bytes) -> bool:
+        """Send data of an answer now, if all of it can go and hardly anything else can come up at the same
+        moment; whether it did. Not while what the client sent is read."""
+
     def flush_if_few(self) -> None:
         """As :meth:`flush_soon`, or at once if other calls can have hardly anything to send."""
 
@@ -230,11 +234,14 @@ class Call:
         if len(response) > LARGEST_RESPONSE:
             self.end_with(grpc.StatusCode.RESOURCE_EXHAUSTED, _TOO_LARGE)
             return False
-        peer, core = self.peer, self.peer.core
-        if not self._headers_sent:
+        peer, data = self.peer, framed(response)
+        if self._headers_sent:
+            if peer.send_alone(self.id, data):
+                return True
+        else:
             self._headers_sent = True
-            core.send_headers(self.id, _ANSWER)
-        room = core.send_data(self.id, framed(response))
+            peer.core.send_headers(self.id, _ANSWER)
+        room = peer.core.send_data(self.id, data)
         peer.flush_if_few()
         if not room:
             self._ready = then

@@ -40,9 +40,7 @@ class SocketConnection(asyncio.BufferedProtocol):
 
     def send(self, data: bytes) -> None:
         """Give bytes to the socket, which must not be closed."""
-        transport = self._transport
-        assert transport
-        if self._descriptor >= 0 and not (self._queued and transport.get_write_buffer_size()):
+        if self._descriptor >= 0 and not (self._queued and self._is_waiting()):
             try:
                 sent = os.write(self._descriptor, data)
             except OSError:
@@ -50,9 +48,16 @@ class SocketConnection(asyncio.BufferedProtocol):
                 sent = 0
             if sent == len(data):
                 return
-            self._queued = True
             data = data[sent:]
-        transport.write(data)
+        assert self._transport
+        self._queued = True
+        self._transport.write(data)
+
+    def _is_waiting(self) -> bool:
+        """Whether anything waits in the transport."""
+        assert self._transport
+        self._queued = self._transport.get_write_buffer_size() > 0
+        return self._queued
 
     def close(self) -> None:
         """Close it when what was sent is gone."""

@@ -70,6 +70,47 @@ def test_a_client_that_does_not_read() -> None:
     assert server.connection.open_streams == 1
 
 
+def test_a_frame_that_goes_by_itself() -> None:
+    """It uses up the windows as any other; and where something is to go before it, or not all of it can go,
+    nothing happens."""
+    server = Server()
+    server.take(settings(initial_window_size=10), request(1), request(3), request(5))
+    connection = server.connection
+    for stream in (1, 3):
+        connection.send_headers(stream, ANSWER)
+    assert connection.data_frame(1, b"data") is None
+    server.sent()
+
+    assert connection.data_frame(1, b"123456") == frames.frame(frames.DATA, 0, 1, b"123456")
+    assert connection.data_frame(1, b"78901") is None
+    assert connection.data_frame(1, b"7890") == frames.frame(frames.DATA, 0, 1, b"7890")
+    assert connection.data_frame(7, b"data") is None
+    assert not connection.send_data(1, b"x")
+    server.take(window_update(3, 10))
+    server.sent()
+    connection.pause_sending()
+    assert connection.data_frame(3, b"data") is None
+    assert not connection.send_data(3, b"data")
+    assert connection.data_frame(3, b"data") is None
+    connection.resume_sending()
+    assert [each.payload for each in server.sent()] == [b"data"]
+    server.take(window_update(3, 100_000))
+    assert connection.data_frame(3, b"x" * 16_385) is None
+    assert connection.data_frame(3, b"x" * 16_384)
+
+
+def test_the_window_of_a_connection_counts_for_a_frame_that_goes_by_itself() -> None:
+    server = Server()
+    server.take(settings(initial_window_size=2**20), request(1))
+    server.connection.send_headers(1, ANSWER)
+    server.sent()
+    for _ in range(4):
+        sent = server.connection.data_frame(1, b"x" * 16_000)
+        assert sent is not None
+    assert server.connection.data_frame(1, b"x" * 16_000) is None
+    assert server.connection.data_frame(1, b"x" * 1_535)
+
+
 def test_windows_are_kept_while_sending_is_paused() -> None:
     server = Server()
     server.take(request(1), settings(initial_window_size=2**20))
