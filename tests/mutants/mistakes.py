@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import acknowledging, changes, frames
+from tests.mutants import acknowledging, changes, engine, frames
 from tests.mutants.planting import Mistake
 
 _PAGES = "integration/test_hostile_input.py::test_a_page_token_is_good_for_its_own_list_alone"
@@ -658,4 +658,4 @@ MISTAKES = changes.MISTAKES | {
         ("contract/test_pins.py", _PINS),
     ),
 }
-MISTAKES |= frames.MISTAKES | acknowledging.MISTAKES
+MISTAKES |= frames.MISTAKES | engine.MISTAKES | acknowledging.MISTAKES

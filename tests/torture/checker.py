@@ -232,6 +232,8 @@ class _Judge:
         self.full_reads: list[Event] = []
         self.windows: dict[tuple[str, str], list[_Window]] = defaultdict(list)
         self.policies: dict[str, str] = {}
+        self.claims: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+        """By user and room, what was received without a consumer: after which number, and up to which."""
         self.acks: dict[tuple[str, str, str], list[tuple[float, str, int, int]]] = defaultdict(list)
         self.starts: list[tuple[float, float, str, str, dict[str, int], int]] = []
         self.dead_epochs: dict[str, float] = {}
@@ -528,6 +530,10 @@ class _Judge:
 
     def _ack(self, event: Event) -> None:
         for room, seq in event["positions"].items():
+            if not event["consumer"]:
+                # It is stored later, and may be lost with a crash: what counts is what it does not say.
+                self.claims[event["user"], room].append((event["after"].get(room, 0), seq))
+                continue
             ack = (event["t"], event["op"], seq, len(self.restores))
             self.acks[event["user"], event["consumer"], room].append(ack)
 

@@ -27,8 +27,9 @@ changed           t, stream, room, seq: a program was told that only up to seq t
 passed            t, stream, room, seq: everything up to seq that was not sent was the session's own
 gap               t, stream, room, from, to: removed by retention, and said so
 close             t, stream, code
-ack      invoke   t, user, consumer, positions: {room: seq}
-ack      ok       t, user, consumer, positions
+ack      invoke   t, user, consumer, positions: {room: seq}, after: {room: seq}: in the room everything after
+                  this number was received, not what is before; consumer "": of no consequence but that
+ack      ok       t, user, consumer, positions, after
 read              t0, t, client, user, room, epoch, after (or null), items as recv, end: nothing newer,
                   final: the last read of the run, from `node`; full: the whole log in one read
 change   invoke   t, client, user, call, what: edit, delete, react, unreact, pin, unpin or vote, room,

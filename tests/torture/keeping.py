@@ -312,7 +312,8 @@ class Keeping:
                         most = max(most, at)
                     elif life == len(self._judge.restores):
                         least = max(least, at)
-            if received and seq > most:
+            claimed = any(after < seq <= upto for after, upto in self._judge.claims[user, room])
+            if received and seq > most and not claimed:
                 text = f"{user} is said to have received {room} {seq}, and acknowledged up to {most}"
                 self._add("RECEIPT-WRONG", text)
             if not received and seq <= least:

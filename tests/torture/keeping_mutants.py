@@ -123,6 +123,17 @@ KEEPING = {
             ),
         ),
     ),
+    "claims-reach-back": Mutant(
+        "who has received something without a consumer has received all that is before it",
+        (
+            (
+                "core/received.py",
+                "            self._add((cursor.room_id, caller.user_id), cursor.after_seq, cursor.seq)\n",
+                "            self._add((cursor.room_id, caller.user_id), 0, cursor.seq)\n",
+            ),
+        ),
+        ("F7",),
+    ),
     "own-typing-told": Mutant(
         "people are told that they type themselves",
         (("core/signals.py", "                if frame.key[1] != user_id:\n", "                if True:\n"),),

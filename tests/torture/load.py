@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
@@ -228,6 +228,7 @@ class Subscriber(Client):
         consumer: The consumer's name; empty for cursors.
         slow: The most seconds that it takes over a response.
         restless: How often it hangs up, for each response.
+        claims: How often it says that it has received a response, and only that, without being a consumer.
 
     Attributes:
         at: Where it stands, by room.
@@ -245,9 +246,11 @@ class Subscriber(Client):
         consumer: str = "",
         slow: float = 0.0,
         restless: float = 0.0,
+        claims: float = 0.0,
     ) -> None:
         super().__init__(*args)
         self._own = own
+        self._claims = claims
         self._consumer = consumer
         self.slow = slow
         self._restless = restless
@@ -360,20 +363,26 @@ class Subscriber(Client):
         moved = {*rooms, *(cursor.room_id for cursor in response.passed)}
         if self._consumer and moved:
             await self._acknowledge({room: self.at[room] for room in moved})
+        elif rooms and self.random.random() < self._claims:
+            after = {room: events[0].seq - 1 for room, events in rooms.items()}
+            await self._acknowledge({room: self.at[room] for room in rooms}, after)
 
     def _reach(self, room: str, seq: int, stamp: int) -> None:
         self.at[room] = seq
         if seq >= self._got.get(room, 0):
             self._got[room], self._stamps[room] = seq, stamp
 
-    async def _acknowledge(self, positions: dict[str, int]) -> None:
-        who = {"user": self.user, "consumer": self._consumer}
+    async def _acknowledge(self, positions: dict[str, int], after: Mapping[str, int] | None = None) -> None:
+        after = after or {}
+        who = {"user": self.user, "consumer": self._consumer, "after": after}
         self.history.add("ack", op="invoke", positions=positions, **who)
         request = pb.AcknowledgeRequest(consumer=self._consumer)
         for room, seq in positions.items():
             # What is given again has no stamp here: its event is older than what was got last.
             stamp = self._stamps.get(room, 0) if seq == self._got.get(room) else 0
-            request.cursors.add(room_id=room, seq=seq, epoch=self._epoch, stamp=stamp)
+            request.cursors.add(
+                room_id=room, seq=seq, epoch=self._epoch, stamp=stamp, after_seq=after.get(room, 0)
+            )
         try:
             await self.stubs.subscribe.Acknowledge(request, timeout=5, metadata=self.metadata)
         except grpc.aio.AioRpcError as error:

@@ -218,6 +218,17 @@ def received_and_missed(told: Simulation) -> None:
     told.add("receipts", room=ROOM, seq=2, given={"w1": False})
 
 
+def received_before_it_began(told: Simulation) -> None:
+    claim(told, after=1, upto=2)
+    told.add("receipts", room=ROOM, seq=1, given={"w1": True})
+
+
+def claim(told: Simulation, *, after: int, upto: int) -> None:
+    where = {"user": "w1", "consumer": "", "positions": {ROOM: upto}, "after": {ROOM: after}}
+    told.add("ack", op="invoke", **where)
+    told.add("ack", op="ok", **where)
+
+
 def typed_by_nobody(told: Simulation) -> None:
     told.add("signal", user="w1", room=ROOM, who="u1")
 
@@ -261,6 +272,7 @@ def there_and_away(told: Simulation) -> None:
         ("FAILED-BUT-PRESENT", sent_though_refused),
         ("SENT-NEVER", overdue),
         ("RECEIPT-WRONG", received_and_missed),
+        ("RECEIPT-WRONG", received_before_it_began),
         ("SIGNAL-WRONG", typed_by_nobody),
         ("SIGNAL-WRONG", typed_after_leaving),
         ("SIGNAL-WRONG", told_after_leaving),
@@ -276,6 +288,18 @@ def test_a_planted_anomaly_is_named_in_its_other_forms(name: str, more: Plant) -
     more(told)
 
     assert check(end(told)).names == {name}
+
+
+def test_what_a_client_claims_may_be_lost_and_is_no_more_than_it_says() -> None:
+    """Without a consumer it is stored later, so that a crash may have it forgotten."""
+    told = story()
+    say(told)
+    say(told)
+    claim(told, after=1, upto=2)
+    for received in (True, False):
+        told.add("receipts", room=ROOM, seq=2, given={"w1": received})
+
+    assert check(end(told)).names == set()
 
 
 def test_what_was_not_in_the_copy_may_be_lost() -> None:

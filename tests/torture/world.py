@@ -111,7 +111,7 @@ class World:
             self.senders.append(sender)
         self.subscribers: list[Follower | Program] = [
             Follower(*given("all", "watch"), rooms=self.rooms, own=True, steady=True),
-            Follower(*given("no echo", "2"), rooms=self.rooms, own=False, steady=True),
+            Follower(*given("no echo", "2"), rooms=self.rooms, own=False, steady=True, claims=0.1),
             Follower(*given("restless", "watch"), rooms=self.rooms, own=True, restless=0.1),
             SlowFollower(*given("slow", "1"), rooms=self.rooms, own=False, slow=1.0),
             Follower(*given("consumer", "3"), rooms=[], own=False, consumer="phone", restless=0.02),
