@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from grpc_chat.core.context import Context
 from grpc_chat.core.reads import Pieces
 from grpc_chat.core.threads import as_told, end_of, marker_in, require_thread
 from grpc_chat.core.user_log import tell
-from grpc_chat.errors import BadCursor, Unavailable
+from grpc_chat.errors import BadCursor, ChatError, Unavailable
 from grpc_chat.store.base import Transaction
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import Marker, Membership, StoredEvent
@@ -51,6 +52,7 @@ class ReadMarkers:
         self._committer = context.committer
         self._readers = context.readers
         self._follows = follows
+        self._looking: set[asyncio.Task[None]] = set()
 
     async def mark(self, caller: Caller, request: pb.MarkReadRequest) -> list[pb.ReadMarker]:
         """Move the caller's markers, all or none; the markers as they are then.
@@ -61,21 +63,43 @@ class ReadMarkers:
         """
         if self._follows(caller.user_id):
             return await self._mark(caller, request, tells=True)
-        # Also if the caller goes away meanwhile.
-        return await asyncio.shield(self._mark_and_look(caller, request))
-
-    async def _mark_and_look(self, caller: Caller, request: pb.MarkReadRequest) -> list[pb.ReadMarker]:
-        markers = await self._mark(caller, request, tells=False)
+        try:
+            markers = await self._mark(caller, request, tells=False)
+        except asyncio.CancelledError:
+            # The caller went away, and the markers may be moved all the same. A task for every call, which
+            # would outlive its caller, takes a tenth of the call.
+            looking = asyncio.create_task(self._look_later(caller, request))
+            self._looking.add(looking)
+            looking.add_done_callback(self._looking.discard)
+            raise
         if self._follows(caller.user_id):
             # A stream that was opened meanwhile may have begun with the markers from before.
-            def in_transaction(transaction: Transaction) -> None:
-                places = [(each.room_id, each.thread_root) for each in markers]
-                rooms = [room_id for room_id, root_seq in places if not root_seq]
-                now = {(each.room_id, 0): each for each in unread(transaction, caller.user_id, rooms)}
-                _tell(transaction, caller.user_id, places, now)
-
-            await self._committer.transact(caller, in_transaction)
+            await self._tell_as_they_are(caller, request)
         return markers
+
+    async def _look_later(self, caller: Caller, request: pb.MarkReadRequest) -> None:
+        """Tell the streams that were opened while a call moved markers whose caller did not wait for it."""
+        with contextlib.suppress(ChatError):
+            # A user's writes keep their order, so those of the call are done when this one is.
+            await self._committer.transact(caller, lambda _: None, cost=1)
+            if self._follows(caller.user_id):
+                await self._tell_as_they_are(caller, request)
+
+    async def _tell_as_they_are(self, caller: Caller, request: pb.MarkReadRequest) -> None:
+        def in_transaction(transaction: Transaction) -> None:
+            places = dict.fromkeys((each.room_id, each.thread_root) for each in request.markers)
+            # The request may have been refused.
+            known = [
+                (room_id, root_seq)
+                for room_id, root_seq in places
+                if not root_seq
+                or transaction.followed_thread(room_id, caller.user_id, root_seq).following is not None
+            ]
+            rooms = [room_id for room_id, root_seq in known if not root_seq]
+            now = {(each.room_id, 0): each for each in unread(transaction, caller.user_id, rooms)}
+            _tell(transaction, caller.user_id, known, now)
+
+        await self._committer.transact(caller, in_transaction)
 
     async def _mark(self, caller: Caller, request: pb.MarkReadRequest, *, tells: bool) -> list[pb.ReadMarker]:
         about = [(marker.room_id, caller.user_id) for marker in request.markers]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 import pytest_asyncio
 
 import grpc_chat as chat
+from grpc_chat.core.caller import SYSTEM
+from grpc_chat.store.base import Transaction
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import user_log
 from grpc_chat.testing import RunningNode, running_node
@@ -279,3 +282,33 @@ async def test_a_marker_that_nobody_hears_of_is_stored_without_a_word(
     await until(lambda: seen[-1] == last.seq)
     await subscription.aclose()
     await following[0]
+
+
+async def test_a_marker_whose_caller_went_away_is_told_of(node: RunningNode) -> None:
+    """The call is cancelled while its write waits, and a stream has begun with the marker from before."""
+    alice, bob = await node.log_in("alice"), await node.log_in("bob")
+    room = (await alice.create_room("gone away")).room_id
+    await alice.add_member(room, "bob")
+    sent = await alice.send(room, "hello")
+    system = node.node.system
+    caller = await system.authenticator.authenticate(bob._link.token)
+    busy, release = threading.Event(), threading.Event()
+
+    def wait(_transaction: Transaction) -> None:
+        busy.set()
+        assert release.wait(20)
+
+    holding = asyncio.create_task(system.committer.transact(SYSTEM, wait))
+    await until(busy.is_set)
+    marker = pb.ReadMarker(room_id=room, seq=sent.seq)
+    marking = asyncio.create_task(system.read_markers.mark(caller, pb.MarkReadRequest(markers=[marker])))
+    await until(lambda: system.committer.waiting == 2)
+    marking.cancel()
+    async with bob.subscribe(chat.Cursor(room), read_state=True) as subscription:
+        updates = (update async for update in subscription.updates() if isinstance(update, chat.ReadMarker))
+        assert (await anext(updates)).seq < sent.seq
+        release.set()
+        assert (await anext(updates)).seq == sent.seq
+        await subscription.aclose()
+    await holding
+    assert marking.cancelled()

@@ -223,6 +223,17 @@ MISTAKES = {
         ),
         (_READ_STATE,),
     ),
+    "marker-untold-by-one-who-went-away": Mistake(
+        "a marker whose caller did not wait for it is not told to a stream that was opened meanwhile",
+        (
+            (
+                "core/read_markers.py",
+                "            looking = asyncio.create_task(self._look_later(caller, request))\n",
+                "            looking = asyncio.create_task(asyncio.sleep(0))\n",
+            ),
+        ),
+        (_READ_STATE,),
+    ),
     "threads-not-begun-with": Mistake(
         "after a reconnect one does not learn what was read in threads meanwhile",
         (
