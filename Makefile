@@ -48,8 +48,8 @@ fuzz: $(VENV) ## A million mutated requests at the parser, and 100,000 at a serv
 fuzz-frames: $(VENV) ## A million inputs that are nearly HTTP/2 at its core: INPUTS=5000000 SEED=1
 	@$(BIN)/python -m tests.fuzz_http2 $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
 
-soak: $(VENV) ## Clients come and go for a long time, and nothing of them may be left: MINUTES=30 CONNECTS=10000
-	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTS),--connects $(CONNECTS))
+soak: $(VENV) ## Clients come and go for a long time, and nothing of them may stay: MINUTES=30 CONNECTS=10000 ENGINE=asyncio
+	@$(ON_ENGINE) $(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTS),--connects $(CONNECTS))
 
 proxies: $(VENV) .venv-proxies ## Test the server behind nginx, HAProxy, Envoy and Caddy, those that are installed.
 	@$(BIN)/python -m pytest -q -rs -n $${PYTEST_WORKERS:-4} --dist worksteal tests/proxies $(PYTEST)

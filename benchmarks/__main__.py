@@ -13,7 +13,7 @@ from importlib.metadata import version
 
 import click
 
-from benchmarks import catchup, engines, fanout, frames, growth, idle, markers, unary
+from benchmarks import catchup, engines, fanout, floods, frames, growth, idle, markers, turns, unary
 from benchmarks import search as search_
 from benchmarks import stalled as stalled_
 from benchmarks import typing as typing_
@@ -81,8 +81,8 @@ def _catchup(quick: bool) -> list[str]:
 def _stalled(quick: bool) -> list[str]:
     stalled, messages = (50, 2560) if quick else (1000, 200_192)
     return [
-        "| who does not read | server memory | p99 of a lone message to 20 others | in the end |",
-        "| --- | --- | --- | --- |",
+        "| engine | members who do not read | server memory | p99 of a message to 20 others | in the end |",
+        "| --- | --- | --- | --- | --- |",
         *stalled_.rows(stalled=stalled, messages=messages, checked=min(stalled, 20)),
     ]
 
@@ -160,6 +160,23 @@ def _frames(quick: bool) -> list[str]:
     ]
 
 
+def _floods(quick: bool) -> list[str]:
+    return [
+        "| flood | engine | quiet p50 / p99 ms | within the budget p50 / p99 ms | frames | "
+        "beyond it p50 / p99 ms | frames |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        *floods.rows(seconds=0.5 if quick else 2, runs=1 if quick else 3),
+    ]
+
+
+def _turns(quick: bool) -> list[str]:
+    return [
+        "| flood | engine | frames | connections ended | longest turn, CPU ms | all | those above 5 ms |",
+        "| --- | --- | ---: | --- | ---: | ---: | ---: |",
+        *turns.rows(seconds=0.5 if quick else 2),
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "fanout": _fanout,
     "lone": _lone,
@@ -175,6 +192,8 @@ BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "writes": _writes,
     "markers": _markers,
     "frames": _frames,
+    "floods": _floods,
+    "turns": _turns,
 }
 
 

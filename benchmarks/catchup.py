@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from benchmarks import h2, servers
-from benchmarks.engines import ENGINES
 from benchmarks.fanout import SUBSCRIBE, open_loop, percentile
 from benchmarks.fill import fill
+from benchmarks.servers import ENGINES
 from grpc_chat.wire import chat_pb2 as pb
 
 

@@ -18,7 +18,6 @@ from typing import Any
 from benchmarks import fanout, idle, servers, unary
 from benchmarks.fill import fill
 
-ENGINES = ("asyncio", "grpcio")
 Once = Callable[[servers.Server], Coroutine[Any, Any, float]]
 
 
@@ -38,14 +37,14 @@ def _server(engine: str, ids: list[str], rooms: int) -> Iterator[servers.Server]
 
 
 def _row(name: str, once: Once, ids: list[str], *, runs: int, rooms: int = 1, floor: bool = True) -> str:
-    names = (*ENGINES, "floor") if floor else ENGINES
+    names = (*servers.ENGINES, "floor") if floor else servers.ENGINES
     figures: dict[str, list[float]] = {engine: [] for engine in names}
     for _ in range(runs):
         for engine in names:
             with _server(engine, ids, rooms) as server:
                 figures[engine].append(asyncio.run(once(server)))
     middle = {engine: statistics.median(found) for engine, found in figures.items()}
-    ours, theirs = (middle[engine] for engine in ENGINES)
+    ours, theirs = (middle[engine] for engine in servers.ENGINES)
     bare = f"{middle['floor']:.2f} | {ours / middle['floor']:.2f}" if floor else "|"
     return f"| {name} | {ours:.2f} | {theirs:.2f} | {ours / theirs:.2f} | {bare} |"
 

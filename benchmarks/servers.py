@@ -33,10 +33,26 @@ class Server:
     @property
     def memory_mb(self) -> float:
         """Resident memory."""
+        return self._status("VmRSS") / 1024
+
+    @property
+    def peak_mb(self) -> float:
+        """The most resident memory since the start, or since :meth:`forget_peak`."""
+        return self._status("VmHWM") / 1024
+
+    def forget_peak(self) -> None:
+        """Have :attr:`peak_mb` begin anew."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def _status(self, name: str) -> int:
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-        raise RuntimeError("no VmRSS")
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1])
+        raise RuntimeError(f"no {name}")
+
+
+ENGINES = ("asyncio", "grpcio")
+"""Of ``grpc.engine``."""
 
 
 @contextmanager

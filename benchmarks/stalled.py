@@ -59,7 +59,7 @@ async def _lone(server: servers.Server) -> Result:
     return await open_loop(server, members=_LIVE, per_second=50, seconds=5, cursor=cursor)
 
 
-async def _measure(server: servers.Server, *, stalled: int, messages: int, checked: int) -> list[str]:
+async def _measure(server: servers.Server, *, stalled: int, messages: int, checked: int) -> str:
     before = percentile([await _lone(server)], 0.99)
     subscribe = pb.SubscribeRequest(cursors=[pb.Cursor(room_id="general")], include_own=True)
     followers, connections = [], []
@@ -73,11 +73,12 @@ async def _measure(server: servers.Server, *, stalled: int, messages: int, check
     start = (await _room(server.port)).last_seq
     await asyncio.gather(*[follower.until(start) for follower in followers])
     memory = server.memory_mb
+    server.forget_peak()
     sender = await h2.Connection.open("127.0.0.1", server.port, "s0")
     for number in range(0, messages, _WINDOW):
         await sender.call(SEND, request(number, _WINDOW))
     sender.close()
-    grown = server.memory_mb - memory
+    grown, most = server.memory_mb - memory, server.peak_mb - memory
     during = percentile([await _lone(server)], 0.99)
     end = (await _room(server.port)).last_seq
     for connection in connections[checked:]:
@@ -87,19 +88,22 @@ async def _measure(server: servers.Server, *, stalled: int, messages: int, check
     await asyncio.gather(*[follower.until(end) for follower in followers[:checked]])
     for connection in connections[:checked]:
         connection.close()
-    return [
-        f"| {stalled:,} members, while {end - start:,} messages pass | "
-        f"{grown:+.0f} MB ({grown * 1024 / stalled:.0f} KB each) | "
+    return (
+        f"{stalled:,} members, while {end - start:,} messages pass | "
+        f"{grown:+.0f} MB ({grown * 1024 / stalled:.0f} KB each), at most {most:+.0f} MB | "
         f"{before:.1f} ms before, {during:.1f} ms during | "
         f"{checked} read on: {end:,} events each, once and in order |"
-    ]
+    )
 
 
 def rows(*, stalled: int, messages: int, checked: int) -> list[str]:
-    """One row: all of it on one server."""
+    """A row for each engine: all of it on one server."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     ids = [f"m{at}" for at in range(100)] + ["s0"]
-    with servers.chat(ids) as server:
-        measuring = _measure(server, stalled=stalled, messages=messages, checked=checked)
-        return asyncio.run(asyncio.wait_for(measuring, _MOST_SECONDS))
+    found = []
+    for engine in servers.ENGINES:
+        with servers.chat(ids, GRPC_CHAT_GRPC__ENGINE=engine) as server:
+            measuring = _measure(server, stalled=stalled, messages=messages, checked=checked)
+            found.append(f"| {engine} | {asyncio.run(asyncio.wait_for(measuring, _MOST_SECONDS))}")
+    return found

@@ -1,4 +1,4 @@
-"""Hours of coming and going: python -m tests.soak [--minutes 30] [--connects 10000]
+"""Hours of coming and going: python -m tests.soak [--minutes 30] [--connects 10000] [--engine asyncio]
 
 Members stay and read, somebody writes, and others connect, follow the room, say something and go, properly or
 by just being gone. Watched from inside the server, which has a process of its own: memory, asyncio tasks,
@@ -27,6 +27,7 @@ from benchmarks import h2
 from grpc_chat import new_message_id
 from grpc_chat.testing import running_node
 from grpc_chat.wire import chat_pb2 as pb
+from tests.engine import ENGINE
 
 ROOT = Path(__file__).resolve().parent.parent
 SEND = "/chat.v1.MessageService/SendMessages"
@@ -90,13 +91,13 @@ class Report:
         )
 
 
-async def serve() -> None:
+async def serve(engine: str) -> None:
     """The server: prints its port, and its state for each line on standard input."""
     lines = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     started = time.monotonic()
-    async with running_node(*USERS, limits={"calls_per_second": 0}) as node:
+    async with running_node(*USERS, limits={"calls_per_second": 0}, grpc={"engine": engine}) as node:
         print(node.address.rpartition(":")[2], flush=True)
         while await lines.readline():
             gc.collect()
@@ -134,13 +135,15 @@ class Server:
 
 
 @asynccontextmanager
-async def server() -> AsyncIterator[Server]:
+async def server(engine: str) -> AsyncIterator[Server]:
     """Start one, and stop it in the end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tests.soak",
         "--serve",
+        "--engine",
+        engine,
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -274,9 +277,9 @@ class Soak:
         self.report.messages += 1
 
 
-async def soak(*, seconds: float, connects: int) -> Report:
+async def soak(*, seconds: float, connects: int, engine: str = ENGINE) -> Report:
     """Run it against a server of its own."""
-    async with server() as target:
+    async with server(engine) as target:
         return await Soak(target, seconds=seconds, connects=connects).run()
 
 
@@ -286,13 +289,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--connects", type=int, default=10_000)
     parser.add_argument("--most-mb-per-hour", type=float, default=50, help="by which memory may grow")
+    parser.add_argument("--engine", default=ENGINE, choices=("asyncio", "grpcio"), help="see grpc.engine")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.serve:
-        asyncio.run(serve())
+        asyncio.run(serve(given.engine))
         return 0
-    report = asyncio.run(soak(seconds=given.minutes * 60, connects=given.connects))
-    print(report)
+    report = asyncio.run(soak(seconds=given.minutes * 60, connects=given.connects, engine=given.engine))
+    print(f"{given.engine}: {report}")
     return 0 if report.clean and report.slope_mb_per_hour <= given.most_mb_per_hour else 1
 
 
