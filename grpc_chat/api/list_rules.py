@@ -60,7 +60,7 @@ def none_twice(value: Any, path: str) -> None:
 def rooms_once(value: Any, path: str) -> None:
     """Each room has one entry."""
     seen: set[str] = set()
-    for at, cursor in enumerate(value):
+    for at, cursor in enumerate(value[:]):
         if cursor.room_id in seen:
             raise InvalidRequest(
                 f"{path}[{at}].room_id must not name a room that an entry before it names",
@@ -72,7 +72,7 @@ def rooms_once(value: Any, path: str) -> None:
 def threads_once(value: Any, path: str) -> None:
     """Each thread has one entry."""
     seen: set[tuple[str, int]] = set()
-    for at, marker in enumerate(value):
+    for at, marker in enumerate(value[:]):
         if (place := (marker.room_id, marker.thread_root)) in seen:
             raise InvalidRequest(
                 f"{path}[{at}].room_id must not name a room and thread that an entry before it names",

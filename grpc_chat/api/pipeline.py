@@ -39,6 +39,10 @@ Read = Callable[[bytes, Message], None]
 called on another thread."""
 
 
+_NOBODY = Needs.NOBODY
+"""Python looks members of an enum up in a slow way."""
+
+
 class Peer(Protocol):
     """The other end of a connection. Asked only when it matters: it costs more than looking up a known
     token."""
@@ -214,7 +218,7 @@ class Pipeline:
         self, method: Method, metadata: Metadata, data: bytes, peer: Peer, read: Read | None
     ) -> tuple[Caller | Guest, Message]:
         who: Caller | Guest
-        if method.needs is Needs.NOBODY:
+        if method.needs is _NOBODY:
             who = Guest(self._addresses.of(peer.address(), metadata), peer.names())
             share.set(_share_of(who.address))
             self._take_of_guests(who.address)
@@ -316,9 +320,9 @@ def _token(metadata: Metadata) -> str:
             value = each
     if value is None:
         raise Unauthenticated("the call has no authorization metadata")
-    if not isinstance(value, str) or not value.startswith("Bearer ") or value != value.strip():
+    if not isinstance(value, str) or value[:7] != "Bearer " or value != value.strip():
         raise Unauthenticated("the authorization metadata must be of the form: Bearer TOKEN")
-    return value[len("Bearer ") :]
+    return value[7:]
 
 
 def _request_id(metadata: Metadata) -> str:

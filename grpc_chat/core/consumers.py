@@ -53,7 +53,7 @@ class Consumers:
             await self.received.note(caller, request)
             return
         positions: dict[str, Place] = {}
-        for at, cursor in enumerate(request.cursors):
+        for at, cursor in enumerate(request.cursors[:]):
             stamp = cursor.stamp
             # With a stamp the log's epoch does not matter: it is the same event, or not.
             if not stamp:

@@ -40,14 +40,19 @@ class Buckets:
         """
         now = self._clock()
         found = self._left.pop(key, None)
-        left = burst if found is None else min(burst, found[0] + (now - found[1]) * per_second)
+        left = burst
+        if found is not None:
+            left, then = found
+            left += (now - then) * per_second
+            if left > burst:
+                left = burst
         missing = (cost if cost < burst else burst) - left
         if missing <= 0:
             missing = 0
             left -= cost
         if left < burst:
             self._left[key] = (left, now)
-            if len(self._left) > self._most:
+            if found is None and len(self._left) > self._most:
                 self._left.popitem(last=False)
         return missing
 

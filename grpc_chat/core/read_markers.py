@@ -102,8 +102,9 @@ class ReadMarkers:
         await self._committer.transact(caller, in_transaction)
 
     async def _mark(self, caller: Caller, request: pb.MarkReadRequest, *, tells: bool) -> list[pb.ReadMarker]:
-        about = [(marker.room_id, caller.user_id) for marker in request.markers]
-        marked = [(marker.room_id, marker.seq) for marker in request.markers]
+        asked = request.markers[:]
+        about = [(marker.room_id, caller.user_id) for marker in asked]
+        marked = [(marker.room_id, marker.seq) for marker in asked]
         worked: Mapping[_Place, _Worked] = {}
         for _ in range(_TRIES):
             # What the writer can do at once is nearly all there is: nothing is read before.
@@ -132,7 +133,7 @@ def _mover(
         moved: dict[_Place, Marker] = {}
         threads: dict[_Place, tuple[Membership, FollowedThread]] = {}
         places: list[_Place] = []
-        for at, asked in enumerate(request.markers):
+        for at, asked in enumerate(request.markers[:]):
             places.append(place := (asked.room_id, asked.thread_root))
             room_id, root_seq = place
             room = access.require_read(transaction, room_id, user_id)
