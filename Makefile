@@ -48,6 +48,9 @@ fuzz: $(VENV) ## A million mutated requests at the parser, and 100,000 at a serv
 fuzz-frames: $(VENV) ## A million inputs that are nearly HTTP/2 at its core: INPUTS=5000000 SEED=1
 	@$(BIN)/python -m tests.fuzz_http2 $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
 
+fuzz-calls: $(VENV) ## A hundred thousand connections with calls that are nearly right, above that: INPUTS=1000000 SEED=1
+	@$(BIN)/python -m tests.fuzz_calls $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
+
 soak: $(VENV) ## Clients come and go for a long time, and nothing of them may stay: MINUTES=30 CONNECTS=10000 ENGINE=asyncio
 	@$(ON_ENGINE) $(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTS),--connects $(CONNECTS))
 
@@ -115,5 +118,5 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PIP) --python .venv-proxies/bin/python install --no-compile --require-hashes -r requirements-proxies.lock
 	@touch $@
 
-.PHONY: help run test test-all check bench torture mutants fuzz fuzz-frames soak proxies h2spec clients format proto docs picture wheel lock clean
+.PHONY: help run test test-all check bench torture mutants fuzz fuzz-frames fuzz-calls soak proxies h2spec clients format proto docs picture wheel lock clean
 .PHONY: $(VENV) .venv-proto .venv-proxies

@@ -124,12 +124,13 @@ class Caller:
         return self.sent()
 
     def statuses(self, sent: Iterable[Frame]) -> dict[int, int]:
-        """The gRPC status of each stream that has ended."""
+        """The gRPC status of each call that has ended."""
         found = {}
         for each in sent:
             if each.kind == frames.HEADERS:
                 fields = dict(self._decoder.decode(each.payload, raw=True))
-                if each.flags & frames.END_STREAM:
+                # What is not gRPC is answered in HTTP.
+                if each.flags & frames.END_STREAM and b"grpc-status" in fields:
                     found[each.stream] = int(fields[b"grpc-status"])
         return found
 

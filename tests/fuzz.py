@@ -18,7 +18,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 from uuid import UUID
 
@@ -41,6 +41,7 @@ from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.records import SessionRecord
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
+from tests.engine import ENGINE
 from tests.requests import Names, every
 
 HANG_SECONDS = 60
@@ -510,6 +511,7 @@ async def fuzz_live(inputs: int, seed: int, *, at_once: int = 16) -> Counter[str
         # Whatever is made when it is first needed is there.
         await asyncio.gather(*[fuzz_some(ask, Mutator(seed + at), 10) for at in range(at_once)])
         before = await _left(node.node.metrics)
+        descriptors = _descriptors()
 
         async def work() -> None:
             nonlocal number
@@ -532,7 +534,10 @@ async def fuzz_live(inputs: int, seed: int, *, at_once: int = 16) -> Counter[str
             patience -= 1
             await asyncio.sleep(0.05)
         if not _within(after, before):
-            raise Broken(f"tasks, descriptors and streams were {before} and are {after}")
+            more = sorted((_descriptors() - descriptors).elements())
+            raise Broken(
+                f"tasks, descriptors and streams were {before} and are {after}; more than before: {more}"
+            )
     return answers
 
 
@@ -566,6 +571,15 @@ async def _left(metrics: Metrics) -> tuple[int, int, int]:
     return len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")), int(streams)
 
 
+def _descriptors() -> Counter[str]:
+    """What is open, without the numbers of sockets and pipes."""
+    found: Counter[str] = Counter()
+    for each in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            found[re.sub(r"\d{3,}", "…", os.readlink(f"/proc/self/fd/{each}"))] += 1
+    return found
+
+
 def _within(now: Sequence[int], then: Sequence[int]) -> bool:
     return all(each <= before for each, before in zip(now, then, strict=True))
 
@@ -587,7 +601,7 @@ def main() -> None:
     parser.add_argument("--live", type=int, default=100_000, help="for a live server")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     given = parser.parse_args()
-    print(f"seed {given.seed}", flush=True)
+    print(f"engine {ENGINE}, seed {given.seed}", flush=True)
     for name, fuzz, inputs in (("parser", fuzz_parser, given.inputs), ("live", fuzz_live, given.live)):
         started = time.monotonic()
         answers = asyncio.run(fuzz(inputs, given.seed))

@@ -38,8 +38,12 @@ OPTIONS = Http2Options(
     # Small ones, so that inputs reach them.
     budgets=replace(BudgetRates(), pings=_FEW, empty_data=_FEW, window_updates=_FEW, unread_answers=_FEW),
 )
+# Wide streams on a connection that is not, whose own window is what a client comes up against.
+_WIDE = replace(OPTIONS, stream_window=60_000)
 _ENCODED = encode(ANSWER)
 _TRAILERS = encode(TRAILERS)
+# Longer than a frame.
+_LONG = encode((*ANSWER, (b"x-long", b"y" * 40_000)))
 # Blocks that use a client's table, also before anything is in it, and some that mean nothing.
 _BLOCKS = [
     http2.literal(REQUEST),
@@ -53,6 +57,16 @@ _BLOCKS = [
     http2.literal((*REQUEST, (b"x", b"y" * 100), (b"x", b"y" * 100))),
     http2.literal(TRAILERS),
     b"\x82\x86\x84\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff",
+    http2.literal((*REQUEST, (b"host", b"localhost"))),
+    http2.literal((*REQUEST, (b"host", b"elsewhere"))),
+    http2.literal((*REQUEST, (b"host", b"localhost"), (b"host", b"elsewhere"))),
+    http2.literal(REQUEST[:1] + REQUEST[2:]),
+    http2.literal([(b":method", b"CONNECT"), (b":authority", b"localhost")]),
+    http2.literal([(b":method", b"CONNECT"), *REQUEST[1:]]),
+    http2.literal((*TRAILERS, (b"x", b"\0"))),
+    # Much from little: fields of the table, and more than any headers may be.
+    b"\x83\x86\x84" + b"\x82" * 1_100,
+    http2.literal((*REQUEST, *[(b"x", b"y" * 120)] * 12)),
 ]
 
 
@@ -76,7 +90,8 @@ class Anything:
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
-        self.connection = Connection(self, options=OPTIONS, now=lambda: 0.0, counts=_COUNTS)
+        self.options = _WIDE if chance.random() < 0.2 else OPTIONS
+        self.connection = Connection(self, options=self.options, now=lambda: 0.0, counts=_COUNTS)
         self.open: set[int] = set()
         self.ended: set[int] = set()
         self.highest = 0
@@ -101,7 +116,8 @@ class Anything:
         _require(bool(data) or end, "data that is nothing")
         _require(len(data) <= OPTIONS.frame_bytes, "data longer than a frame")
         self._ended(stream, end)
-        if self.chance.random() < 0.8:
+        # Whether it is taken at all decides what fills up.
+        if self.chance.random() < (0.1 if self.options is _WIDE else 0.8):
             self.connection.consumed(stream, self.chance.choice((len(data), 1, MAX_WINDOW)))
         self.act(stream)
 
@@ -137,7 +153,8 @@ class Anything:
         connection, chance = self.connection, self.chance
         match chance.randrange(16):
             case 0 | 1:
-                connection.respond(stream, _ENCODED, b"x" * chance.choice((0, 10, 3_000, 40_000)), _TRAILERS)
+                block = _LONG if chance.random() < 0.1 else _ENCODED
+                connection.respond(stream, block, b"x" * chance.choice((0, 10, 3_000, 40_000)), _TRAILERS)
             case 2:
                 connection.send_headers(stream, ANSWER, end=chance.random() < 0.3)
             case 3 | 4:
@@ -158,6 +175,11 @@ class Anything:
                 connection.go_away(code, last)
             case 12:
                 connection.ping()
+            case 13:
+                frame_ = connection.data_frame(stream, b"x" * chance.choice((1, 10, 3_000)))
+                if frame_ is not None:
+                    _require(not connection.out, "a frame that passes what was to go before it")
+                    connection.out.append(frame_)
             case _:
                 pass
 
@@ -209,8 +231,12 @@ def _frame(chance: random.Random, stream: int) -> bytes:
             )
 
 
-def _right(chance: random.Random, open_: dict[int, bool], begin: Callable[[], int]) -> bytes:
-    """One or more frames as a client may send them, given its streams and whether each has ended."""
+def _right(chance: random.Random, open_: dict[int, bool], begin: Callable[[], int], *, wide: bool) -> bytes:
+    """One or more frames as a client may send them, given its streams and whether each has ended.
+
+    Args:
+        wide: Whether it sends as much as streams take that are wider than their connection.
+    """
     going = [stream for stream, ended in open_.items() if not ended]
     any_ = chance.choice(list(open_)) if open_ else 0
     what = chance.randrange(20)
@@ -218,6 +244,9 @@ def _right(chance: random.Random, open_: dict[int, bool], begin: Callable[[], in
         stream, end = begin(), chance.random() < 0.4
         open_[stream] = end
         block, flags = chance.choice(_RIGHT), END_STREAM if end else 0
+        if chance.random() < 0.1:
+            # One that is not known yet, and is forgotten when there are too many.
+            block = http2.literal((*REQUEST, (b"x", b"%d" % chance.randrange(10**6))))
         if chance.random() < 0.7:
             return http2.headers(stream, block, flags=flags | END_HEADERS)
         cut = chance.randrange(len(block))
@@ -227,7 +256,7 @@ def _right(chance: random.Random, open_: dict[int, bool], begin: Callable[[], in
     if what < 11:
         end = chance.random() < 0.3
         open_[stream] = end
-        size = chance.choice((0, 1, 10, 300, 900))
+        size = chance.choice((0, 1, 10, 300, 900) if not wide else (300, 16_000))
         if chance.random() < 0.2:
             return frame(frames.DATA, 8 | end, stream, b"\x07" + b"d" * size + b"\0" * 7)
         return http2.data(stream, b"d" * size, end=end)
@@ -263,11 +292,12 @@ def make_input(chance: random.Random) -> bytes:
         return highest
 
     wrong = chance.choice((0, 0.02, 0.1, 0.5))
+    wide = chance.random() < 0.1
     for _ in range(chance.randrange(1, 60)):
         if chance.random() < wrong:
             sent.append(_frame(chance, max(0, highest + chance.choice((0, 0, 0, 2, -2, 1)))))
         else:
-            sent.append(_right(chance, open_, begin))
+            sent.append(_right(chance, open_, begin, wide=wide))
     if chance.random() < 0.05:
         chance.shuffle(sent)
     whole = bytearray(b"".join(sent))

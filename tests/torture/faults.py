@@ -869,6 +869,28 @@ async def drained(world: World) -> None:
     await restarted(world, t0, "F26")
 
 
+@fault("AGES")
+async def aged(world: World) -> None:
+    """Connections grow old within a second: clients leave them in two steps, and no call is lost."""
+    t0 = world.now()
+    if code := await world.server.stop():
+        raise Unmet(f"the server ended with {code} when asked to stop")
+    ages = {"GRPC_CHAT_GRPC__CONNECTION_AGE": "PT1S", "GRPC_CHAT_GRPC__CONNECTION_AGE_GRACE": "PT3S"}
+    await world.server.start(ages)
+    await world.resumed()
+    since = world.now()
+    await world.wait(6, 8)
+    until = world.now()
+    ended = [cut for sender in world.senders for cut in sender.dropped if since < cut[0] and cut[1] < until]
+    dropped = [cut for cut in ended if not cut[2].startswith("DEADLINE_EXCEEDED")]
+    world.note("AGES calls that were not answered because connections were old", len(dropped))
+    if dropped:
+        raise Unmet(f"{len(dropped)} calls were lost with old connections: {dropped[0][2]}")
+    if code := await world.server.stop():
+        raise Unmet(f"the server ended with {code} when asked to stop")
+    await restarted(world, t0, "AGES")
+
+
 @fault("OVERLOAD")
 async def overloaded(world: World) -> None:
     """More is sent at once than may wait: some of it is refused, and what waits stays bounded."""

@@ -34,6 +34,7 @@ MIXTURE = {
     "F22": 1,
     "F24": 1,
     "F26": 3,
+    "AGES": 1,
 }
 """What a mixture is made of, and how often each comes (F29)."""
 
