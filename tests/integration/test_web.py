@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import ssl
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,19 +21,26 @@ from connectrpc.compat import google_protobuf_codecs
 from connectrpc.errors import ConnectError
 from connectrpc.method import IdempotencyLevel, MethodInfo, StreamType
 from connectrpc.protocol import ProtocolType
-from google.protobuf import message_factory
+from cryptography.hazmat.primitives.serialization import Encoding
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from google.protobuf.message import Message
 
 from grpc_chat import new_message_id
+from grpc_chat.errors import ChatError, InvalidRequest, Unavailable
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.transport.web_server import WebServer
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.names import method_path
+from tests.certificates import issue
+from tests.node_packages import NODE_PROJECT, installed
+from tests.requests import Names, good
 from tests.support import metric, until
 from tests.web import WEB, bearer, browser, enveloped, envelopes, post, reason, url
+from tools.node import NODE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+ROOT = Path(__file__).resolve().parents[2]
 BINARY, JSON = google_protobuf_codecs()
 FORMS = {
     "connect": (ProtocolType.CONNECT, BINARY),
@@ -272,3 +282,130 @@ async def test_every_method_is_there(node: RunningNode) -> None:
         for name in METHODS:
             response = await post(client, node, name, {}, bearer("nobody"))
             assert response.status_code not in (404, 405, 500, 501), name
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.timeout(180)
+async def test_the_libraries_of_browsers_work(node: RunningNode, tmp_path: Path, form: str) -> None:
+    """Those of Connect for JavaScript, over fetch, made of chat.proto alone."""
+    await asyncio.to_thread(installed)
+    files = descriptor_pb2.FileDescriptorSet()
+    for name in ("any", "duration", "field_mask", "timestamp"):
+        files.file.add().ParseFromString(
+            descriptor_pool.Default().FindFileByName(f"google/protobuf/{name}.proto").serialized_pb
+        )
+    described = await asyncio.to_thread((ROOT / "tests" / "chat.descriptor.binpb").read_bytes)
+    files.MergeFromString(described)
+    (tmp_path / "chat.binpb").write_bytes(files.SerializeToString())
+
+    process = await asyncio.create_subprocess_exec(
+        NODE,
+        NODE_PROJECT / "browser.mjs",
+        url(node),
+        tmp_path / "chat.binpb",
+        form,
+        "alice",
+        f"Grüße über {form}",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+
+    said = [json.loads(line) for line in out.splitlines()]
+    assert len(said) == 4, (out, err)
+    assert said[0] == {
+        "error": "InvalidArgument",
+        "details": ["google.rpc.ErrorInfo", "google.rpc.BadRequest"],
+    }
+    assert said[1]["sent"] == said[2]["came"]
+    assert said[3] == {"ended": "Canceled"}
+    await until(lambda: metric(node.node.metrics, "grpc_chat_streams") == 0)
+
+
+async def test_curl_sends_a_message_with_the_line_in_the_docs() -> None:
+    """As it stands there, but for the port."""
+    page = await asyncio.to_thread((ROOT / "docs" / "how-to" / "browser-api.md").read_text)
+    (line,) = re.findall(r"^curl .*SendMessages.*$", page, re.M)
+    async with running_node("1", "2", web=WEB) as node:
+        command = line.replace("http://localhost:8080", url(node))
+        process = await asyncio.create_subprocess_exec(
+            "sh", "-c", f"{command} --silent --noproxy '*'", stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+        client = node.client("2")
+        texts = [message.text async for message in client.history("general")]
+
+    assert json.loads(out)["messages"][0]["seq"] == "1"
+    assert texts == ["Hello"]
+
+
+async def test_strangers_are_told_the_same_as_over_grpc() -> None:
+    """Each method, called without a token and by somebody who is in no room: in JSON, in protobuf's encoding
+    and by the pipeline itself, what is refused is refused for the same reason."""
+    limits = dict.fromkeys(("calls_burst", "work_burst", "guest_calls_burst"), 100_000)
+    names = Names(room="secret", user="bob", owner="bob")
+    compared = 0
+    async with running_node("alice", "bob", "mallory", web=WEB, limits=limits) as node, browser() as client:
+        await node.put_room("secret", {"alice": "owner", "bob": "member"})
+        methods = {method.path: method for method in node.node.pipeline.methods}
+        for name, described in METHODS.items():
+            method = methods[method_path(described)]
+            if method.unary is None:
+                continue
+            for headers in ({}, bearer("mallory")):
+                request = good(name, names)
+                metadata = [(key.lower(), value) for key, value in headers.items()]
+                try:
+                    await node.node.pipeline.call(method, metadata, request.SerializeToString())
+                    continue
+                except ChatError as error:
+                    refused = error
+                as_json = json_format.MessageToDict(request)
+                answers = [
+                    await post(client, node, name, request, headers),
+                    await post(client, node, name, as_json, headers),
+                ]
+                for answer in answers:
+                    assert (reason(answer), answer.json()["message"]) == (refused.code, refused.message), name
+                compared += 1
+
+    assert compared > 150
+
+
+async def test_new_connections_get_a_newer_certificate(tmp_path: Path) -> None:
+    """As at gRPC's port, without a restart, and those that are open go on."""
+    tls = issue("first").write(tmp_path)
+    async with running_node("alice", web=WEB, tls=tls) as node, browser(verify=False) as client:
+        assert (await post(client, node, "AuthService/GetMe", {}, bearer("alice"))).status_code == 200
+        newer = issue("second")
+        newer.write(tmp_path)
+        assert node.node.certificates
+        await asyncio.to_thread(node.node.certificates.look)
+
+        shown = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", node.node.web_port))
+        assert (await post(client, node, "AuthService/GetMe", {}, bearer("alice"))).status_code == 200
+
+    assert ssl.PEM_cert_to_DER_cert(shown) == newer.certificate.public_bytes(Encoding.DER)
+
+
+async def test_port_that_nobody_asked_for_may_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server does without; where somebody asked for it, it says so and does not start."""
+    async with running_node("alice", web=WEB) as other:
+        monkeypatch.setattr("grpc_chat.node._WEB_PORT", other.node.web_port)
+        async with running_node("alice", web={"port": "auto"}) as node:
+            assert (node.node.web_port, node.node.web_url) == (0, "")
+        with pytest.raises(Unavailable, match="can't serve browsers on 127"):
+            async with running_node("alice", web={"port": other.node.web_port}):
+                pass
+        port = other.node.web_port
+    async with running_node("alice", web={"port": "auto"}) as node:
+        assert node.node.web_url == f"http://localhost:{port}/"
+
+
+async def test_passwords_are_not_read_on_the_way_to_this_port_either() -> None:
+    """Beyond this machine it needs TLS, or somebody who says that the network can be trusted."""
+    with pytest.raises(InvalidRequest, match=r"on their way to 0\.0\.0\.0"):
+        async with running_node(accounts=True, web=WEB | {"host": "0.0.0.0"}):
+            pass
+    async with running_node(accounts=True, web=WEB | {"host": "0.0.0.0"}, insecure=True) as node:
+        assert node.node.web_port
