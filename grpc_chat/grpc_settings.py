@@ -90,3 +90,7 @@ class Http2(Group):
     late_frames: Count = Field(2000, description="Frames of streams that are over.")
     unknown_frames: Count = Field(1000, description="Frames of kinds that HTTP/2 does not know.")
     unread_answers: Count = Field(1000, description="Frames to answer while the client does not read.")
+    large_headers: Count = Field(
+        5000,
+        description="KiB of headers that are larger than one and not the same as before. Usual ones are not.",
+    )

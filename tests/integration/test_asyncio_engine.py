@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, cast
 
 import grpc
@@ -19,6 +19,8 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_chat import Message, RoomNotFound
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.transport.asyncio_server import AsyncioServer
+from grpc_chat.transport.grpc_connection import GrpcConnection
+from grpc_chat.transport.http2.budgets import KINDS
 from grpc_chat.wire import chat_pb2 as pb
 from tests.raw import (
     ACK,
@@ -301,39 +303,87 @@ async def test_a_reader_that_stands_still_is_owed_one_write(node: RunningNode) -
     await until(lambda: server.open_calls == 0)
 
 
-# What strangers can send: each kind of frame by itself, and few of them. Pings have `grpc.client_ping` too.
+# What strangers can send: each kind of frame by itself, and few of them.
 
-FLOODS = {
-    "resets": Frame(RST_STREAM, 0, 1, bytes(4)),
-    "settings": Frame(SETTINGS, 0, 0, b""),
-    "priorities": Frame(2, 0, 1, bytes(5)),
-    "empty_data": Frame(DATA, 0, 1, b""),
-    "window_updates": Frame(WINDOW_UPDATE, 0, 1, struct.pack(">I", 1)),
-    "unknown_frames": Frame(99, 0, 0, b""),
+
+def again(*frames: Frame) -> Callable[[int], Sequence[Frame]]:
+    return lambda _: frames
+
+
+def large_headers(number: int) -> Sequence[Frame]:
+    block = request_headers(GET_ME, *[("x", f"{number:0100}")] * 8)
+    return [Frame(HEADERS, END_HEADERS | END_STREAM, 2 * number + 5, block)]
+
+
+# Beside a call that is not complete, on stream 1, and the most that a connection may have: what is sent each
+# time, given which time it is.
+FLOODS: dict[str, Callable[[int], Sequence[Frame]]] = {
+    "resets": again(Frame(RST_STREAM, 0, 1, bytes(4))),
+    "settings": again(Frame(SETTINGS, 0, 0, b"")),
+    # Those that are no answers have `grpc.client_ping` too.
+    "pings": again(Frame(PING, ACK, 0, bytes(8))),
+    "priorities": again(Frame(2, 0, 1, bytes(5))),
+    "empty_data": again(Frame(DATA, 0, 1, b"")),
+    "continuations": lambda number: [
+        Frame(HEADERS, END_STREAM, 2 * number + 5, b""),
+        Frame(9, END_HEADERS, 2 * number + 5, request_headers(GET_ME)),
+    ],
+    "window_updates": again(Frame(WINDOW_UPDATE, 0, 1, struct.pack(">I", 1))),
+    "refused_streams": lambda number: [
+        Frame(HEADERS, END_HEADERS | END_STREAM, 2 * number + 5, request_headers(GET_ME))
+    ],
+    "late_frames": again(Frame(DATA, 0, 3, b"")),
+    "unknown_frames": again(Frame(99, 0, 0, b"")),
+    "unread_answers": again(Frame(SETTINGS, 0, 0, b"")),
+    "large_headers": large_headers,
+}
+FEW = 20
+LIMITS = {
+    **dict.fromkeys(FLOODS, FEW),
+    # Those that the handshake takes, the last ping, and the stream that is refused to begin with. What is
+    # unread, or large, is of another kind as well.
+    "settings": FEW + 2,
+    "pings": FEW + 1,
+    "refused_streams": FEW + 1,
+    "unread_answers": FEW // 2 + 1,
+    "large_headers": FEW // 2,
 }
 
 
 async def test_frames_that_bring_nothing_have_budgets() -> None:
-    """Twice what is allowed ends the connection, is counted, and harms no other one; half of it does not."""
-    few = 20
-    settings = dict.fromkeys(FLOODS, few)
-    async with running_node("1", grpc={"engine": "asyncio"}, http2=settings) as node:
+    """As many as are allowed do nothing; twice that ends the connection, is counted, and harms no other."""
+    assert tuple(FLOODS) == KINDS
+    engine = {"engine": "asyncio", "streams_per_connection": 1}
+    async with running_node("1", grpc=engine, http2=LIMITS) as node:
         await node.client("1").me()
-        for kind, frame in FLOODS.items():
-            for times, ends in ((few // 2, False), (few * 2, True)):
+        for kind, frames in FLOODS.items():
+            allowed = FEW // 2 if LIMITS[kind] < FEW else FEW
+            for times, ends in ((allowed, False), (allowed * 2, True)):
                 with Http2Peer(node.node.port) as peer:
                     await asyncio.to_thread(peer.settle)
-                    peer.send(Frame(HEADERS, END_HEADERS, 1, request_headers(GET_ME, AUTHORIZED)))
-                    # The budget of settings counts those of the handshake as well.
-                    peer.send(*[frame] * (times - 2))
+                    call, late = request_headers(GET_ME, AUTHORIZED), request_headers(GET_ME)
+                    peer.send(Frame(HEADERS, END_HEADERS, 1, call), Frame(HEADERS, END_HEADERS, 3, late))
+                    assert await asyncio.to_thread(peer.read_until, RST_STREAM)
+                    if kind == "unread_answers":
+                        # As the transport does while the client does not read.
+                        connection_with_calls(node).pause_writing()
+                    peer.send(*[frame for number in range(times) for frame in frames(number)])
                     peer.send(Frame(PING, 0, 0, b"all read"))
                     goodbye = await asyncio.to_thread(goodbye_of, peer)
                     assert goodbye == (ENHANCE_YOUR_CALM if ends else None), (kind, times)
+                await until(lambda: not server_of(node).open_calls)
         assert (await node.client("1").me()).user_id == "1"
         registry = node.node.metrics.registry
         for kind in FLOODS:
             assert registry.get_sample_value("grpc_chat_http2_floods_total", {"kind": kind}) == 1, kind
         await until(lambda: registry.get_sample_value("grpc_chat_connections") == 2)
+
+
+def connection_with_calls(node: RunningNode) -> GrpcConnection:
+    """The only connection that has any."""
+    (found,) = [each for each in server_of(node)._connections if each.calls]
+    assert isinstance(found, GrpcConnection)
+    return found
 
 
 ENHANCE_YOUR_CALM = 11

@@ -35,6 +35,8 @@ class BudgetRates:
         late_frames: Frames for streams that are over.
         unknown_frames: Frames of types that RFC 9113 does not know.
         unread_answers: Answers to the peer's frames while it does not read.
+        large_headers: KiB of headers that have to be decoded: each whole one of a block that the connection
+            does not know. Usual calls have less than one.
     """
 
     resets: Rate = Rate(1_000, 100)
@@ -48,6 +50,7 @@ class BudgetRates:
     late_frames: Rate = Rate(2_000, 500)
     unknown_frames: Rate = Rate(1_000, 100)
     unread_answers: Rate = Rate(1_000, 10)
+    large_headers: Rate = Rate(5_000, 1_000)
 
 
 KINDS: Final = tuple(field.name for field in fields(BudgetRates))
@@ -64,6 +67,7 @@ KINDS: Final = tuple(field.name for field in fields(BudgetRates))
     LATE_FRAMES,
     UNKNOWN_FRAMES,
     UNREAD_ANSWERS,
+    LARGE_HEADERS,
 ) = range(len(KINDS))
 
 
@@ -94,23 +98,24 @@ class Budgets:
         self._left: list[float] | None = None
         self._since: list[float] = []
 
-    def spend(self, kind: int) -> bool:
-        """Take one; false if there is none left, which is counted as exceeded."""
-        self._counts.frames[kind] += 1
+    def spend(self, kind: int, cost: int = 1) -> bool:
+        """Take one, or as many as it costs; false if there are not that many left, which is counted as
+        exceeded."""
+        self._counts.frames[kind] += cost
         left = self._left
         if left is None:
             left = self._left = [self._rate(each).burst for each in range(len(KINDS))]
             self._since = [self._now()] * len(KINDS)
-        if left[kind] < 1:
+        if left[kind] < cost:
             # The clock is asked only here: most connections never come so far.
             rate, now = self._rate(kind), self._now()
             grown = left[kind] + (now - self._since[kind]) * rate.per_second
             left[kind] = min(rate.burst, grown)
             self._since[kind] = now
-            if left[kind] < 1:
+            if left[kind] < cost:
                 self._counts.exceeded[kind] += 1
                 return False
-        left[kind] -= 1
+        left[kind] -= cost
         return True
 
     def _rate(self, kind: int) -> Rate:

@@ -81,19 +81,21 @@ class HeaderDecoder:
         self._cache.clear()
         self._cached = 0
 
-    def decode(self, block: bytes) -> Headers:
-        """The fields of a whole block.
+    def known(self, block: bytes) -> Headers | None:
+        """The fields of a whole block that came before, if they are still known.
 
         A block means the same as before as long as the table of repeated fields (RFC 7541, section 2.3.2) has
-        not changed, and most clients send the same few blocks again and again. So whole blocks are looked up
-        first, and all are forgotten when the table changes.
+        not changed, and most clients send the same few blocks again and again. All are forgotten when the
+        table changes.
+        """
+        return self._cache.get(block)
+
+    def decode(self, block: bytes) -> Headers:
+        """The fields of a whole block that is not known.
 
         Raises:
             ConnectionFailed: It can't be decoded, or is too large. The peer's table is unknown from then on.
         """
-        headers = self._cache.get(block)
-        if headers is not None:
-            return headers
         version = self._table.version
         self._table.looked_up = 0
         try:

@@ -83,7 +83,11 @@ class Opener(Receiver):
 
     def _whole_block(self, stream: int, flags: int, block: bytes, broken: bool) -> None:
         # Whatever becomes of it: the peer's table changes with each block (section 4.3).
-        headers = self._decoder.decode(block)
+        headers = self._decoder.known(block)
+        if headers is None:
+            headers = self._decoder.decode(block)
+            if large := headers.octets >> 10:
+                self._spend(budgets.LARGE_HEADERS, large)
         end = flags & END_STREAM != 0
         open_ = self._streams.get(stream)
         if open_ is not None:

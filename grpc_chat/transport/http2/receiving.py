@@ -153,8 +153,8 @@ class Receiver(Sender):
         self._closed.cut(stream.id)
         self._remove(stream)
 
-    def _spend(self, kind: int) -> None:
-        if not self._budgets.spend(kind):
+    def _spend(self, kind: int, cost: int = 1) -> None:
+        if not self._budgets.spend(kind, cost):
             raise ConnectionFailed(
                 ErrorCode.ENHANCE_YOUR_CALM, f"too many of one kind: {budgets.KINDS[kind]}"
             )

@@ -31,6 +31,7 @@ FLOODS: dict[str, Callable[[int], bytes]] = {
     "late_frames": lambda number: data(3, b""),
     "unknown_frames": lambda number: frame(0x42, 0, 0, b""),
     "unread_answers": lambda number: PING,
+    "large_headers": lambda number: request(2 * number + 3, *[(b"x", b"%0100d" % number)] * 8),
 }
 
 
@@ -61,6 +62,19 @@ def test_every_kind_has_a_bound(kind: str) -> None:
     assert counts.exceeded[KINDS.index(kind)] == 1
     assert sum(counts.exceeded) == 1
     assert counts.frames[KINDS.index(kind)] >= 21
+
+
+def test_headers_that_are_known_or_small_cost_nothing() -> None:
+    """The larger ones by their size, each time that they have to be decoded."""
+    counts = Counts()
+    server = Server(only("large_headers", Rate(9, 0)), counts=counts, answering=True)
+    large = [(b"x", b"y" * 100)] * 24
+    for number in range(50):
+        server.take(request(4 * number + 1), request(4 * number + 3, *large))
+    assert counts.frames[budgets.LARGE_HEADERS] == 3
+    server.take(request(201, (b"z", b"1"), *large), request(203, (b"z", b"2"), *large))
+    assert server.fails(request(205, (b"z", b"3"), *large)) == ErrorCode.ENHANCE_YOUR_CALM
+    assert counts.frames[budgets.LARGE_HEADERS] == 12
 
 
 def test_budgets_fill_with_time() -> None:
