@@ -67,12 +67,17 @@ class Grpc(Group):
 
 
 class Http2(Group):
-    """Limits of each connection with the engine `asyncio`."""
+    """Limits of connections with the engine `asyncio`."""
 
     connections_per_address: Count | None = Field(
         None,
         description="Most connections from one address. Unset: any number. Those of `grpc.trusted_proxies` "
         "are not counted.",
+    )
+    unfinished_bytes: Count = Field(
+        64 * 1024 * 1024,
+        description="Most bytes of requests that have not come to their end, on all connections together. "
+        "Beyond that, those that began first are refused.",
     )
     resets: Count = Field(
         1000,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, Metric
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
@@ -157,6 +158,11 @@ class Totals(Collector):
         )
 
 
+class _Unfinished(Protocol):
+    octets: int
+    dropped: int
+
+
 class Frames(Collector):
     """The frames of HTTP/2 that bring nothing, on the server's own engine.
 
@@ -164,9 +170,11 @@ class Frames(Collector):
         kinds: What they are called.
         came: How many of each kind came.
         exceeded: How many connections were ended because of each kind.
+        unfinished: What is kept of requests that have not come to their end.
     """
 
     def __init__(self) -> None:
+        self.unfinished: _Unfinished | None = None
         self.kinds: Sequence[str] = ()
         self.came: Sequence[int] = ()
         self.exceeded: Sequence[int] = ()
@@ -176,7 +184,7 @@ class Frames(Collector):
         came = CounterMetricFamily(
             "grpc_chat_http2_frames",
             "Frames that cost the server something and bring nothing, by kind; "
-            'only with `grpc.engine = "asyncio"`, like the next two.',
+            'only with `grpc.engine = "asyncio"`, like the next four.',
             labels=["kind"],
         )
         floods = CounterMetricFamily(
@@ -187,6 +195,15 @@ class Frames(Collector):
             floods.add_metric([kind], self.exceeded[at])
         yield came
         yield floods
+        octets, dropped = (self.unfinished.octets, self.unfinished.dropped) if self.unfinished else (0, 0)
+        yield GaugeMetricFamily(
+            "grpc_chat_http2_unfinished_bytes", "Bytes of requests that have not come to their end.", octets
+        )
+        yield CounterMetricFamily(
+            "grpc_chat_http2_unfinished_dropped",
+            "Requests, and connections, that were ended because these were too many.",
+            dropped,
+        )
 
 
 class Metrics:

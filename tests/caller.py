@@ -14,6 +14,7 @@ from grpc_chat.transport.http2 import frames
 from grpc_chat.transport.http2.budgets import Counts
 from grpc_chat.transport.http2.settings import Http2Options
 from grpc_chat.transport.served_call import Served
+from grpc_chat.transport.unfinished import Unfinished
 from tests import http2
 from tests.http2 import Frame
 
@@ -39,6 +40,7 @@ class Host:
         self.handshake_seconds = 5.0
         self.grace_seconds = 30.0
         self.tick_seconds = 1.0
+        self.unfinished = Unfinished(64 * 1024)
         self.here: set[Guest] = set()
 
     def age(self) -> float:
@@ -72,6 +74,9 @@ class Wire(asyncio.Transport):
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """It has no buffer that could be full; see ``GrpcConnection.pause_writing``."""
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def write(self, data: Any) -> None:
         if not self.ended:

@@ -34,6 +34,7 @@ from grpc_chat.transport.http2.settings import Http2Options
 from grpc_chat.transport.reflection import Reflection
 from grpc_chat.transport.served_call import LAST_SECONDS, Call, Served
 from grpc_chat.transport.tls_connection import TlsConnection
+from grpc_chat.transport.unfinished import Unfinished
 from grpc_chat.wire.address import join
 
 log = logging.getLogger(__name__)
@@ -48,12 +49,14 @@ class AsyncioServer:
 
     Args:
         budgets: How many frames that bring nothing a connection may send.
+        unfinished_bytes: How much may be kept of requests that have not come to their end.
         connections_per_address: How many connections an address may have; None for any number.
         is_proxy: Whether an address is that of a proxy, which may have more.
 
     Attributes:
         now: The event loop's time, now and then: for what need not be exact.
         buffer: What connections read into; each takes what is in it at once.
+        unfinished: What is kept of requests that have not come to their end.
         open_calls: On all connections.
     """
 
@@ -64,6 +67,7 @@ class AsyncioServer:
         transport: GrpcOptions,
         with_reflection: bool,
         budgets: BudgetRates | None = None,
+        unfinished_bytes: int = 64 * 1024 * 1024,
         connections_per_address: int | None = None,
         is_proxy: Callable[[str], bool] = lambda _: False,
         metrics: Metrics | None = None,
@@ -76,10 +80,12 @@ class AsyncioServer:
             budgets=budgets or BudgetRates(),
         )
         self.counts = Counts()
+        self.unfinished = Unfinished(unfinished_bytes)
         self._most_of_address = connections_per_address
         self._is_proxy = is_proxy
         self._metrics = metrics or Metrics()
         self._metrics.frames.kinds = KINDS
+        self._metrics.frames.unfinished = self.unfinished
         self._metrics.frames.came, self._metrics.frames.exceeded = self.counts.frames, self.counts.exceeded
         self.now = self.loop.time()
         self.keepalive_seconds = transport.keepalive.total_seconds()
@@ -186,7 +192,9 @@ class AsyncioServer:
         await asyncio.sleep(0)
         for connection in list(self._connections):
             connection.leave(b"the server stops", self.now + grace.total_seconds())
-        cutting = self.loop.call_later(LAST_SECONDS, self._cut_off_unread)
+        for call in self._calls():
+            call.is_read()
+        cutting = self.loop.create_task(self._cut_off_unread())
         with suppress(TimeoutError):
             async with asyncio.timeout(grace.total_seconds()):
                 await self._until_no_calls()
@@ -211,24 +219,29 @@ class AsyncioServer:
             await self._none
 
     def sweep(self) -> None:
-        """Cut off the calls whose answers were already complete at the last sweep: each costs its answer's
-        memory, and counts towards the calls that the server may have open."""
-        for call in self.unread():
-            if call.swept:
-                call.cut_off(grpc.StatusCode.CANCELLED, "the answer was not read")
-            call.swept = True
+        """Cut off the calls whose answers were already complete at the last sweep, and those of whose
+        requests nothing has come since then, and not all before: each costs memory, and counts towards the
+        calls that the server may have open."""
+        waiting = [call for call in self._calls() if call.is_awaited]
+        for calls, why in ((self.unread(), "the answer was not read"), (waiting, "the request did not come")):
+            for call in calls:
+                if call.swept:
+                    call.cut_off(grpc.StatusCode.CANCELLED, why)
+                call.swept = True
 
     def unread(self) -> list[Call]:
         """The calls that only wait for their clients to read."""
-        return [
-            call for connection in self._connections for call in connection.calls.values() if call.answered
-        ]
+        return [call for call in self._calls() if call.answered]
 
-    def _cut_off_unread(self) -> None:
-        calls = [call for connection in self._connections for call in connection.calls.values()]
-        for call in calls:
-            if call.answered or call.served.watches:
-                call.cut_off(grpc.StatusCode.UNAVAILABLE, "the server stops")
+    def _calls(self) -> list[Call]:
+        return [call for connection in self._connections for call in connection.calls.values()]
+
+    async def _cut_off_unread(self) -> None:
+        while True:
+            await asyncio.sleep(LAST_SECONDS)
+            for call in self._calls():
+                if not call.is_read() and (call.answered or call.served.watches):
+                    call.cut_off(grpc.StatusCode.UNAVAILABLE, "the server stops")
 
     # For connections
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import socket
 from contextlib import suppress
-from urllib.parse import quote
 
 import grpc
 
@@ -18,7 +17,7 @@ from grpc_chat.transport.http2.errors import ErrorCode
 from grpc_chat.transport.http2.frames import MAX_STREAM
 from grpc_chat.transport.http2.headers import Headers
 from grpc_chat.transport.served_call import LAST_SECONDS, Call
-from grpc_chat.transport.socket_connection import SocketConnection
+from grpc_chat.transport.socket_connection import SocketConnection, named
 from grpc_chat.wire.status import to_status
 
 log = logging.getLogger(__name__)
@@ -45,6 +44,7 @@ class GrpcConnection(SocketConnection):
         "_cut_at",
         "_dirty",
         "_heard_at",
+        "_holds",
         "_ip",
         "_leave_at",
         "_leaving",
@@ -58,6 +58,7 @@ class GrpcConnection(SocketConnection):
         "loop",
         "most_bytes",
         "server",
+        "unfinished",
     )
 
     def __init__(self, server: Host) -> None:
@@ -65,6 +66,9 @@ class GrpcConnection(SocketConnection):
         self.server = server
         self.loop = server.loop
         self.most_bytes = server.most_bytes
+        self.unfinished = server.unfinished
+        # Whether the core keeps a part of a frame, or of headers.
+        self._holds = False
         self.core = Connection(self, options=server.http2, counts=server.counts, now=self.loop.time)
         self.calls: dict[int, Call] = {}
         # Whether it sends soon what there is to be sent.
@@ -129,6 +133,16 @@ class GrpcConnection(SocketConnection):
             log.exception("a connection was given up")
             self.abort()
             return
+        held = self.core.held
+        if held or self._holds:
+            self._holds = held > 0
+            self.unfinished.hold(self, held)
+        self.flush()
+
+    def give_way(self) -> None:
+        """See :meth:`grpc_chat.transport.unfinished.Holder.give_way`."""
+        self._holds = False
+        self.core.go_away(ErrorCode.ENHANCE_YOUR_CALM, debug=b"too many pending requests")
         self.flush()
 
     def eof_received(self) -> bool:
@@ -137,6 +151,7 @@ class GrpcConnection(SocketConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.core.eof()
+        self.unfinished.hold(self, 0)
         for call in list(self.calls.values()):
             call.lost()
         self.server.left(self, self._ip)
@@ -280,9 +295,13 @@ class GrpcConnection(SocketConnection):
         self.core.consumed(stream, octets)
         self.flush_soon()
 
-    def ended(self, call: Call) -> None:
+    def unsent(self, stream: int) -> int:
+        """How much waits for the client to read, of a stream and of the connection."""
+        return self.core.kept(stream) + self.waiting
+
+    def ended(self, stream: int) -> None:
         """A call is over. Called by it."""
-        if self.calls.pop(call.id, None) is not None:
+        if self.calls.pop(stream, None) is not None:
             self.server.ended_call()
             if self._leaving and not self.calls:
                 self.flush_soon()
@@ -372,16 +391,6 @@ class GrpcConnection(SocketConnection):
         self.close()
         self._cut_at = self.due = now + LAST_SECONDS
         self.core.eof()
-
-
-def named(peer: object) -> tuple[str, str]:
-    """The address of a client as gRPC names it, and without its port."""
-    if not isinstance(peer, tuple):
-        return "", ""
-    host, port = str(peer[0]), int(peer[1])
-    if ":" in host:
-        return f"ipv6:{quote(f'[{host}]', safe='')}:{port}", host
-    return f"ipv4:{host}:{port}", host
 
 
 _UNKNOWN = to_status(Unimplemented("this server does not know the method; it may be an older version"))

@@ -48,24 +48,27 @@ _last = (b"", bytes(HEADER_BYTES))
 class Messages:
     """Takes the bytes of a request in pieces of any size, and gives its messages.
 
+    They are unpacked one at a time: what a window holds of compressed ones can be a thousand times as large.
+
     Args:
         encoding: How compressed ones are compressed: ``gzip``, ``deflate`` or ``identity``.
         most: How large a message may be, unpacked.
     """
 
-    __slots__ = ("_encoding", "_most", "_partial", "ready")
+    __slots__ = ("_encoding", "_most", "_partial", "_whole")
 
     def __init__(self, encoding: str, most: int) -> None:
         self._encoding = encoding
         self._most = most
         self._partial = bytearray()
-        self.ready: deque[bytes] = deque()
+        # As they came: whether each is compressed, and its bytes.
+        self._whole: deque[tuple[int, bytes]] = deque()
 
     def feed(self, data: bytes) -> None:
-        """Take more; whole messages are in ``ready`` then.
+        """Take more.
 
         Raises:
-            MessageFailed: One is too large, which its first bytes say, or can't be unpacked.
+            MessageFailed: A message is too large, which its first bytes say.
         """
         partial = self._partial
         partial += data
@@ -77,17 +80,34 @@ class Messages:
             end = at + HEADER_BYTES + length
             if len(partial) < end:
                 break
-            self.ready.append(
-                message(partial[at], bytes(partial[at + HEADER_BYTES : end]), self._encoding, self._most)
-            )
+            self._whole.append((partial[at], bytes(partial[at + HEADER_BYTES : end])))
             at = end
         if at:
             del partial[:at]
 
     @property
-    def is_between(self) -> bool:
-        """Whether nothing came of another message."""
-        return not self._partial
+    def ready(self) -> int:
+        """How many messages there are."""
+        return len(self._whole)
+
+    def next(self) -> bytes:
+        """The next message.
+
+        Raises:
+            MessageFailed: It can't be unpacked, or is too large then.
+        """
+        flag, data = self._whole.popleft()
+        return message(flag, data, self._encoding, self._most)
+
+    @property
+    def held(self) -> int:
+        """How many bytes are kept."""
+        return len(self._partial) + sum([len(data) for _, data in self._whole])
+
+    def drop(self) -> None:
+        """Forget what is kept."""
+        self._partial = bytearray()
+        self._whole.clear()
 
 
 def whole(data: bytes, encoding: str, most: int) -> bytes | None:

@@ -9,6 +9,7 @@ from grpc_chat.transport.http2.budgets import Counts
 from grpc_chat.transport.http2.connection import Connection
 from grpc_chat.transport.http2.settings import Http2Options
 from grpc_chat.transport.served_call import Call, Served
+from grpc_chat.transport.unfinished import Unfinished
 
 
 class Guest(Protocol):
@@ -42,6 +43,7 @@ class Host(Protocol):
     counts: Counts
     methods: dict[str, Served]
     buffer: memoryview
+    unfinished: Unfinished
     now: float
     most_bytes: int
     most_calls: int

@@ -6,62 +6,30 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import grpc
 
 from grpc_chat.errors import ChatError
+from grpc_chat.transport.carrier import Carrier
 from grpc_chat.transport.grpc_headers import ANSWER, OK, Fields, Metadata, Request, trailers
 from grpc_chat.transport.grpc_messages import MessageFailed, Messages, framed, whole
-from grpc_chat.transport.http2.connection import Connection
 from grpc_chat.transport.http2.headers import encode
 from grpc_chat.wire.status import bare_status, to_status
 
 log = logging.getLogger(__name__)
 
 LAST_SECONDS = 0.5
-"""How long a client may take to read that its call has ended with an error."""
+"""How long a client may take to read that its call has ended with an error, or to read any of it."""
+
+_LAST_LOOKS = 10
+"""How many of those a client may take that does read."""
 
 LARGEST_RESPONSE = 4 * 1024 * 1024
 """A page of history and one event above it."""
 
 _ANSWER = encode(ANSWER)
 _OK = encode(OK)
-
-
-class Carrier(Protocol):
-    """What a call needs of its connection, and knows its client by.
-
-    Attributes:
-        loop: The event loop.
-        core: HTTP/2 itself.
-        most_bytes: How large a request may be.
-    """
-
-    loop: asyncio.AbstractEventLoop
-    core: Connection
-    most_bytes: int
-
-    def address(self) -> str:
-        """See :class:`grpc_chat.api.pipeline.Peer`; likewise ``names``."""
-
-    def names(self) -> tuple[str, ...]: ...
-
-    def consumed(self, stream: int, octets: int) -> None:
-        """Let the client send as much again on a stream."""
-
-    def flush_soon(self) -> None:
-        """Send what is there to be sent, with what else comes up at the same moment."""
-
-    def send_alone(self, stream: int, data: bytes) -> bool:
-        """Send data of an answer now, if all of it can go and hardly anything else can come up at the same
-        moment; whether it did. Not while what the client sent is read."""
-
-    def flush_if_few(self) -> None:
-        """As :meth:`flush_soon`, or at once if other calls can have hardly anything to send."""
-
-    def ended(self, call: Call) -> None:
-        """Forget a call, which is over."""
 
 
 class Served(NamedTuple):
@@ -89,7 +57,7 @@ class Call:
         peer: The connection, as the other end of which the client is known.
         over: Whether its end is on its way, or its client is gone.
         answered: Whether its end only waits for the client to read what is before it.
-        swept: For the server: whether that was so at its last sweep.
+        swept: For the server: whether that was so at its last sweep, or nothing has come of it since.
     """
 
     __slots__ = (
@@ -104,6 +72,7 @@ class Call:
         "_reader",
         "_ready",
         "_task",
+        "_unsent",
         "answered",
         "id",
         "metadata",
@@ -129,6 +98,7 @@ class Call:
         self._ended = False
         self._headers_sent = False
         self._given_up = False
+        self._unsent = 0
         self._task: asyncio.Task[None] | None = None
         self._reader: asyncio.Future[None] | None = None
         self._ready: Callable[[], None] | None = None
@@ -157,8 +127,19 @@ class Call:
                 self.peer.consumed(self.id, len(data))
                 return
             self._messages.feed(data)
+            if self._messages.ready and not self.served.streams_requests:
+                self.request = self._messages.next()
+                self._messages.drop()
+                self._begin()
         except MessageFailed as failed:
+            if self._messages:
+                self._messages.drop()
+                self.peer.unfinished.hold(self, 0)
             self.end_with(failed.code, str(failed))
+            return
+        self.swept = False
+        self.peer.unfinished.hold(self, self._messages.held)
+        if self.over or self.answered:
             return
         if self.served.streams_requests:
             if not self._begun:
@@ -166,26 +147,39 @@ class Call:
             elif self._reader and not self._reader.done():
                 self._reader.set_result(None)
             # While a client has questions waiting, it may send no more than its window holds.
-            if len(self._messages.ready) < 2:
+            if self._messages.ready < 2:
                 self.peer.consumed(self.id, len(data))
             return
-        if self._messages.ready:
-            self.request = self._messages.ready.popleft()
-            self._begin()
-        elif end:
+        if end and not self._begun:
             self.end_with(grpc.StatusCode.INTERNAL, "the request ended before its message did")
             return
         self.peer.consumed(self.id, len(data))
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether its request has not come."""
+        return not self._begun and not self.over
+
+    def give_way(self) -> None:
+        """See :meth:`grpc_chat.transport.unfinished.Holder.give_way`."""
+        self.end_with(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many pending requests")
+        if self._messages:
+            self._messages.drop()
+
     async def read(self) -> bytes | None:
-        """The next of a stream of requests; None after the last."""
+        """The next of a stream of requests; None after the last.
+
+        Raises:
+            MessageFailed: It can't be read.
+        """
         assert self._messages is not None
         while not self._messages.ready:
             if self._ended:
                 return None
             self._reader = self.peer.loop.create_future()
             await self._reader
-        message = self._messages.ready.popleft()
+        message = self._messages.next()
+        self.peer.unfinished.hold(self, self._messages.held)
         if not self._messages.ready:
             # All that was not given back yet, at most: what is more counts for nothing.
             self.peer.consumed(self.id, 1 << 30)
@@ -200,6 +194,8 @@ class Call:
             await self.served.run(self)
         except ChatError as error:
             self._fail(error)
+        except MessageFailed as failed:
+            self.end_with(failed.code, str(failed))
         except asyncio.CancelledError:
             # Unless the call is over, the server was told not to wait for it any longer.
             self.end_with(grpc.StatusCode.UNAVAILABLE, "the server stops")
@@ -282,14 +278,33 @@ class Call:
 
     def _fail(self, error: ChatError) -> None:
         """End it with an error; by force if its client does not read."""
-        if self._given_up:
+        if self._given_up and not self.is_read():
             self.cut_off(*bare_status(error))
             return
         status = to_status(error)
         code, _ = bare_status(error)
         self._end(trailers(code, error.message, status))
         if not self.over:
-            self._last_call = self.peer.loop.call_later(LAST_SECONDS, self.cut_off, *bare_status(error))
+            self.is_read()
+            self._wait_for_reader(_LAST_LOOKS, *bare_status(error))
+
+    def is_read(self) -> bool:
+        """Whether its client has read any of what waits for it since this was asked last.
+
+        To be cut off in the middle of a message looks like a fault of the server to some clients, and a busy
+        client reads late.
+        """
+        before, self._unsent = self._unsent, self.peer.unsent(self.id)
+        return self._unsent < before
+
+    def _wait_for_reader(self, looks: int, code: grpc.StatusCode, message: str) -> None:
+        self._last_call = self.peer.loop.call_later(LAST_SECONDS, self._look, looks - 1, code, message)
+
+    def _look(self, looks: int, code: grpc.StatusCode, message: str) -> None:
+        if looks and self.is_read():
+            self._wait_for_reader(looks, code, message)
+        else:
+            self.cut_off(code, message)
 
     def end_with(self, code: grpc.StatusCode, message: str) -> None:
         """End it with a status, wherever it is; its handler is cancelled."""
@@ -357,7 +372,9 @@ class Call:
             if timer is not None:
                 timer.cancel()
         self._deadline = self._last_call = None
-        self.peer.ended(self)
+        if self._messages is not None:
+            self.peer.unfinished.hold(self, 0)
+        self.peer.ended(self.id)
 
 
 def _nothing() -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from typing import cast
+from urllib.parse import quote
 
 _WRITE_BUFFER_BYTES = 64 * 1024
 """How much may wait for the socket before its protocol is told to pause."""
@@ -37,6 +38,11 @@ class SocketConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport, self._descriptor = None, -1
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes wait for the socket."""
+        return self._transport.get_write_buffer_size() if self._transport else 0
 
     def send(self, data: bytes) -> None:
         """Give bytes to the socket, which must not be closed."""
@@ -71,3 +77,13 @@ class SocketConnection(asyncio.BufferedProtocol):
         self._descriptor = -1
         if self._transport:
             self._transport.abort()
+
+
+def named(peer: object) -> tuple[str, str]:
+    """The address of a client as gRPC names it, and without its port."""
+    if not isinstance(peer, tuple):
+        return "", ""
+    host, port = str(peer[0]), int(peer[1])
+    if ":" in host:
+        return f"ipv6:{quote(f'[{host}]', safe='')}:{port}", host
+    return f"ipv4:{host}:{port}", host

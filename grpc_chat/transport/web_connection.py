@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from grpc_chat.transport.grpc_connection import named
+from grpc_chat.transport.socket_connection import named
 from grpc_chat.transport.tls_connection import names_in
 from grpc_chat.transport.web_options import WebOptions
 

@@ -386,6 +386,62 @@ def connection_with_calls(node: RunningNode) -> GrpcConnection:
     return found
 
 
+async def test_requests_that_do_not_end_are_bounded_for_all_connections_together() -> None:
+    """Of calls and of frames: those that began first are ended, and everybody else is served."""
+    engine = {"engine": "asyncio", "request_bytes": 50_000}
+    async with running_node("1", grpc=engine, http2={"unfinished_bytes": 85_000}) as node:
+        unfinished = server_of(node).unfinished
+        with Http2Peer(node.node.port) as first, Http2Peer(node.node.port) as second:
+            for peer in (first, second):
+                await asyncio.to_thread(peer.settle)
+            # The beginning of a message, and that of a frame.
+            begun = struct.pack(">BI", 0, 50_000) + bytes(10_000)
+            first.send(Frame(HEADERS, END_HEADERS, 1, request_headers(GET_ME)), Frame(DATA, 0, 1, begun))
+            await until(lambda: unfinished.octets > 10_000)
+            second.socket.sendall(bytes(Frame(DATA, 0, 1, bytes(16_000)))[:-1])
+            await until(lambda: unfinished.octets > 26_000)
+            with Http2Peer(node.node.port) as third:
+                await asyncio.to_thread(third.settle)
+                for stream in (1, 3, 5, 7):
+                    call = Frame(HEADERS, END_HEADERS, stream, request_headers(GET_ME, AUTHORIZED))
+                    third.send(call, Frame(DATA, 0, stream, begun), Frame(DATA, 0, stream, begun[5:]))
+                assert await asyncio.to_thread(first.status) == EXHAUSTED
+                assert await asyncio.to_thread(goodbye_of, second) == ENHANCE_YOUR_CALM
+                assert unfinished.dropped == 2
+                assert unfinished.octets <= 85_000
+                assert (await node.client("1").me()).user_id == "1"
+
+                # What its client gives up counts no longer, and what is under way comes to its end.
+                third.send(*[Frame(RST_STREAM, 0, stream, bytes(4)) for stream in (1, 3)])
+                await until(lambda: unfinished.octets == 2 * 20_005)
+                rest = bytes(50_000 - len(begun) - len(begun[5:]) + 5)
+                third.send(Frame(DATA, 0, 7, rest[:16_000]), Frame(DATA, END_STREAM, 7, rest[16_000:]))
+                await until(lambda: len(connection_with_calls(node).calls) == 1)
+        registry = node.node.metrics.registry
+        await until(lambda: registry.get_sample_value("grpc_chat_http2_unfinished_bytes") == 0)
+        assert registry.get_sample_value("grpc_chat_http2_unfinished_dropped_total") == 2
+
+
+EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+
+
+async def test_requests_of_which_nothing_comes_are_ended(node: RunningNode) -> None:
+    """Of those that take their time something comes, now and then."""
+    server = server_of(node)
+    with Http2Peer(node.node.port) as silent, Http2Peer(node.node.port) as slow:
+        for peer in (silent, slow):
+            await asyncio.to_thread(peer.settle)
+            peer.send(Frame(HEADERS, END_HEADERS, 1, request_headers(GET_ME, AUTHORIZED)))
+        await until(lambda: server.open_calls == 2)
+        server.sweep()
+        slow.send(Frame(DATA, 0, 1, bytes(1)))
+        await until(lambda: server.unfinished.octets == 1)
+        server.sweep()
+        assert await asyncio.to_thread(silent.status) == grpc.StatusCode.CANCELLED.value[0]
+        slow.send(Frame(DATA, END_STREAM, 1, bytes(4)))
+        assert await asyncio.to_thread(slow.status) == 0
+
+
 ENHANCE_YOUR_CALM = 11
 
 

@@ -108,8 +108,7 @@ MISTAKES = {
         (
             (
                 _CALL,
-                "            self._last_call = self.peer.loop.call_later("
-                "LAST_SECONDS, self.cut_off, *bare_status(error))\n",
+                "            self._wait_for_reader(_LAST_LOOKS, *bare_status(error))\n",
                 "            pass\n",
             ),
         ),
@@ -184,8 +183,8 @@ MISTAKES = {
         (
             (
                 _CALL,
-                "            return\n        self.peer.consumed(self.id, len(data))\n\n    async def",
-                "            return\n\n    async def",
+                "            return\n        self.peer.consumed(self.id, len(data))\n\n    @property",
+                "            return\n\n    @property",
             ),
         ),
         _CALLS,

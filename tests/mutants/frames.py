@@ -100,11 +100,11 @@ MISTAKES = {
         (
             (
                 _CORE + "opening.py",
-                "        headers = self._decoder.decode(block)\n",
+                "        headers = self._decoder.known(block)\n",
                 "        full = len(self._streams) >= self._options.max_streams\n"
                 "        if full and stream > self._closed.highest:\n"
                 "            self._refuse(stream, ErrorCode.REFUSED_STREAM)\n            return\n"
-                "        headers = self._decoder.decode(block)\n",
+                "        headers = self._decoder.known(block)\n",
             ),
         ),
         (_UNIT + "test_headers.py",),

@@ -114,6 +114,11 @@ class Connection(Opener):
             if rest < len(data) and self.closing is None:
                 self._partial = bytearray(data[rest:])
 
+    @property
+    def held(self) -> int:
+        """How many bytes are kept of frames, and of blocks of headers, that are not complete."""
+        return len(self._partial) + (0 if self._block is None else len(self._block.data))
+
     def eof(self) -> None:
         """The peer is gone: nothing more is read, and every open stream is reported as reset."""
         if self.closing is None:

@@ -192,6 +192,13 @@ class Sender:
         self.send_data(stream, data)
         return self.send_headers(stream, trailers, end=True)
 
+    def kept(self, stream: int) -> int:
+        """How many bytes of a stream's answer wait for the peer."""
+        open_ = self._streams.get(stream)
+        if open_ is None or open_.kept is None:
+            return 0
+        return sum([len(payload) for payload, _, _ in open_.kept]) - open_.at
+
     def discard(self, stream: int) -> None:
         """Drop what is kept of a stream's data, so that trailers need not wait for a peer that takes nothing.
 

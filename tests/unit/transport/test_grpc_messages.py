@@ -19,6 +19,24 @@ def packed(data: bytes, length: int | None = None) -> bytes:
     return b"\1" + (len(data) if length is None else length).to_bytes(4, "big") + data
 
 
+def all_of(reader: Messages) -> list[bytes]:
+    return [reader.next() for _ in range(reader.ready)]
+
+
+def test_messages_are_unpacked_one_at_a_time() -> None:
+    """Many small ones that claim to be large are no more than they are, until somebody wants them."""
+    bomb = packed(gzip.compress(bytes(100_000)))
+    reader = Messages("gzip", 100_000)
+    reader.feed(bomb * 100)
+
+    assert reader.ready == 100
+    assert reader.held < len(bomb) * 100
+    assert len(reader.next()) == 100_000
+    reader.drop()
+    assert not reader.ready
+    assert not reader.held
+
+
 @given(st.lists(st.binary(max_size=60), max_size=5), st.data())
 def test_messages_come_whole(messages: list[bytes], data: st.DataObject) -> None:
     """In pieces of any size."""
@@ -29,8 +47,9 @@ def test_messages_come_whole(messages: list[bytes], data: st.DataObject) -> None
         reader.feed(rest[:size])
         rest = rest[size:]
 
-    assert list(reader.ready) == messages
-    assert reader.is_between
+    assert reader.held == sum(map(len, messages))
+    assert all_of(reader) == messages
+    assert not reader.held
 
 
 def test_a_whole_message_is_taken_at_once() -> None:
@@ -47,10 +66,11 @@ def test_messages_are_unpacked(encoding: str, pack: object) -> None:
     assert callable(pack)
     reader = Messages(encoding, MOST)
     reader.feed(packed(pack(bytes(MOST))) + framed(b"not packed"))
-    assert list(reader.ready) == [bytes(MOST), b"not packed"]
+    assert all_of(reader) == [bytes(MOST), b"not packed"]
 
+    reader.feed(packed(pack(bytes(MOST + 1))))
     with pytest.raises(MessageFailed) as caught:
-        reader.feed(packed(pack(bytes(MOST + 1))))
+        reader.next()
     assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -72,5 +92,5 @@ def test_what_is_wrong_is_refused() -> None:
         for pieces in ([data], [bytes([byte]) for byte in data]):
             reader = Messages(encoding, MOST)
             with pytest.raises(MessageFailed) as caught:
-                list(map(reader.feed, pieces))
+                list(map(reader.feed, [*pieces, b""])) and reader.next()
             assert caught.value.code is code, data[:20]
