@@ -365,14 +365,18 @@ class Subscriber(Client):
             await self._acknowledge({room: self.at[room] for room in moved})
         elif rooms and self.random.random() < self._claims:
             after = {room: events[0].seq - 1 for room, events in rooms.items()}
-            await self._acknowledge({room: self.at[room] for room in rooms}, after)
+            # It goes on reading, for example what a server says that stops, which takes no calls.
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await self._acknowledge({room: self.at[room] for room in rooms}, after, timeout=1)
 
     def _reach(self, room: str, seq: int, stamp: int) -> None:
         self.at[room] = seq
         if seq >= self._got.get(room, 0):
             self._got[room], self._stamps[room] = seq, stamp
 
-    async def _acknowledge(self, positions: dict[str, int], after: Mapping[str, int] | None = None) -> None:
+    async def _acknowledge(
+        self, positions: dict[str, int], after: Mapping[str, int] | None = None, *, timeout: float = 5
+    ) -> None:
         after = after or {}
         who = {"user": self.user, "consumer": self._consumer, "after": after}
         self.history.add("ack", op="invoke", positions=positions, **who)
@@ -384,7 +388,7 @@ class Subscriber(Client):
                 room_id=room, seq=seq, epoch=self._epoch, stamp=stamp, after_seq=after.get(room, 0)
             )
         try:
-            await self.stubs.subscribe.Acknowledge(request, timeout=5, metadata=self.metadata)
+            await self.stubs.subscribe.Acknowledge(request, timeout=timeout, metadata=self.metadata)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
                 # The log went back while this was on its way; the next stream says up to where.
