@@ -28,6 +28,7 @@ import grpc
 
 from grpc_chat.testing import FaultyProxy
 from grpc_chat.wire import chat_pb2 as pb
+from tests.engine import ENGINE
 from tests.torture.disks import Unavailable, cannot_mount
 from tests.torture.history import body_hash
 from tests.torture.load import WORDS, Draft, Sender, Stubs, Unreadable, metadata, read_log
@@ -859,7 +860,9 @@ async def drained(world: World) -> None:
     world.note("F26 calls that ran out of time while the server stopped", len(ended) - len(dropped))
     # What had come over the wire and no handler had taken yet is cancelled by grpcio; clients send it again.
     world.note("F26 calls that were not answered because the server stops", len(dropped))
-    if len(dropped) > len(world.senders) / 2:
+    # The other engine answers all that came; a connection that it has not accepted yet is reset.
+    most = sum(sender.at_once for sender in world.senders) / 2 if ENGINE == "grpcio" else 1
+    if len(dropped) > most:
         raise Unmet(f"{len(dropped)} calls that were under way were not answered: {dropped[0][2]}")
     await world.until(
         lambda: all(each.drained > before for each, before in steady),

@@ -119,8 +119,11 @@ class Sender(Client):
         answered: When answers came, and how long each took.
         codes: How often each error came.
         dropped: Calls that ended without an answer of the server's: when they began and ended, and how.
+        at_once: How many calls it has under way.
         not_taken: How many calls the server has said it did not take, and they were sent again.
     """
+
+    at_once = 1
 
     def __init__(self, *args: Any, rooms: Sequence[str], batch: int, pause: float, least: int = 1) -> None:
         super().__init__(*args)

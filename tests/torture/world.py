@@ -371,11 +371,13 @@ class ForeignFollower(Follower):
 class ForeignSender(Sender):
     """A sender with several calls at once on a connection, that is no library's."""
 
+    at_once = 4
+
     def connect(self, address: str, seed: str) -> ForeignStubs:
         return ForeignStubs(address, self.user, seed)
 
     async def run(self) -> None:
-        await asyncio.gather(*(super(ForeignSender, self).run() for _ in range(4)))
+        await asyncio.gather(*(super(ForeignSender, self).run() for _ in range(self.at_once)))
 
 
 def p99(senders: Sequence[Sender], t0: float, t1: float) -> float:
