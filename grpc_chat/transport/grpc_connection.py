@@ -84,7 +84,7 @@ class GrpcConnection(SocketConnection):
         self._leaving = self._told_last = False
         self._why = b""
         self._cut_at = float("inf")
-        self.due = now + server.handshake_seconds
+        self.due = min(now + server.handshake_seconds, now + server.keepalive_seconds, self._leave_at)
 
     # As Peer, see grpc_chat.api.pipeline
 
@@ -380,13 +380,11 @@ class GrpcConnection(SocketConnection):
             # It was to be closed before this.
             self.abort()
             return
-        if server_stops := self.server.stopping:
-            for call in list(self.calls.values()):
-                call.cut_off(grpc.StatusCode.UNAVAILABLE, "the server stops")
+        # In grpc's words: by GOAWAY alone some clients take an end without a status for a fault.
+        why = "the server stops" if self.server.stopping else "max connection age"
+        for call in list(self.calls.values()):
+            call.cut_off(grpc.StatusCode.UNAVAILABLE, why)
         self._tell_last()
-        if not server_stops:
-            # Without a status, its client knows from GOAWAY that the connection has become too old.
-            self.core.eof()
         self.flush()
         self.close()
         self._cut_at = self.due = now + LAST_SECONDS
