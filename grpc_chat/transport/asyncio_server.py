@@ -288,16 +288,28 @@ class AsyncioServer:
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
-            connection.flush()
+            try:
+                connection.flush()
+            except Exception as error:
+                _give_up(connection, error)
 
     def _tick(self) -> None:
         now = self.now = self.loop.time()
         self._ticking = self.loop.call_later(self.tick_seconds, self._tick)
         for connection in [each for each in self._connections if each.due <= now]:
-            connection.look(now)
+            try:
+                connection.look(now)
+            except Exception as error:
+                _give_up(connection, error)
         if now >= self._sweep_at:
             self._sweep_at = now + ANSWER_SECONDS
             self.sweep()
+
+
+def _give_up(connection: Guest, error: Exception) -> None:
+    """After a fault of ours: it must cost no more than this connection, and not the turn of those behind."""
+    log.error("a connection was given up", exc_info=error)
+    connection.abort()
 
 
 def budgets(at_once: Mapping[str, Any]) -> BudgetRates:

@@ -455,6 +455,45 @@ def goodbye_of(peer: Http2Peer) -> int | None:
     raise AssertionError("the server hung up without a word")
 
 
+async def test_a_fault_costs_its_connection_alone(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are written to, or looked at, in the same step get their turn all the same."""
+    async with running_node("1", grpc={"engine": "asyncio"}) as node:
+        server = server_of(node)
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("a fault")
+
+        for what in ("flush", "look"):
+            with Http2Peer(node.node.port) as first, Http2Peer(node.node.port) as second:
+                for peer in (first, second):
+                    await asyncio.to_thread(peer.settle)
+                await until(lambda: len(server._connections) == 2)
+                faulty, good = [c for c in server._connections if isinstance(c, GrpcConnection)]
+                monkeypatch.setattr(GrpcConnection, what, named_fault(faulty, what, fail))
+                good.core.ping()
+                for connection in (faulty, good):
+                    connection.due = server.now
+                    server.flush_soon(connection)
+                await until(lambda: len(server._connections) == 1)
+                monkeypatch.undo()
+                assert server._connections == {good}
+                assert not good.core.out
+            await until(lambda: not server._connections)
+    assert caplog.text.count("a connection was given up") == 2
+
+
+def named_fault(faulty: GrpcConnection, what: str, fail: Callable[..., None]) -> Callable[..., None]:
+    """A method that fails for one connection."""
+    right = getattr(GrpcConnection, what)
+
+    def method(self: GrpcConnection, *given: Any) -> None:
+        (fail if self is faulty else right)(self, *given)
+
+    return method
+
+
 async def test_an_address_has_so_many_connections() -> None:
     """One more is closed at once, and there is room again when another has gone; proxies have any number."""
     limits = {"connections_per_address": 2}
