@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -378,21 +379,24 @@ async def test_members_of_before_count_as_having_come_themselves(tmp_path: Path,
     assert isinstance(added, Member)
 
 
-@pytest.mark.parametrize("revision", sorted(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))[:-1])
-def test_logs_of_users_begin_empty_whatever_the_database_was(tmp_path: Path, revision: str) -> None:
+def test_logs_of_users_begin_empty_whatever_the_database_was(engine: sa.Engine, tmp_path: Path) -> None:
     """A database of each earlier schema is brought up to date; the first entry of each user is number 1."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    engine = sa.create_engine(f"sqlite:///{folder / 'chat.db'}")
-    migrate(engine, revision)
-    engine.dispose()
 
     def join(transaction: Transaction) -> int:
         return transaction.append(pb.Event(room_id=user_log("ann"), room_joined=pb.RoomJoined()), "")
 
-    with closing(open_store(folder)) as store:
-        with store.snapshot() as snapshot:
-            assert snapshot.heads([user_log("ann")]) == {}
-        [done] = store.commit([Transact(join)])
-        assert isinstance(done, Done)
-        assert done.value == 1
+    earlier = sorted(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))[:-1]
+    assert len(earlier) > 20
+    for revision in earlier:
+        migrate(engine, revision)
+        engine.dispose()
+        folder = tmp_path / revision
+        folder.mkdir()
+        shutil.copy(tmp_path / "chat.db", folder)
+
+        with closing(open_store(folder)) as store:
+            with store.snapshot() as snapshot:
+                assert snapshot.heads([user_log("ann")]) == {}, revision
+            [done] = store.commit([Transact(join)])
+            assert isinstance(done, Done), revision
+            assert done.value == 1, revision
