@@ -39,7 +39,13 @@ OPTIONS = Http2Options(
     budgets=replace(BudgetRates(), pings=_FEW, empty_data=_FEW, window_updates=_FEW, unread_answers=_FEW),
 )
 # Wide streams on a connection that is not, whose own window is what a client comes up against.
-_WIDE = replace(OPTIONS, stream_window=60_000)
+# Its headers may be large enough to have a budget.
+_WIDE = replace(
+    OPTIONS,
+    stream_window=60_000,
+    header_list_bytes=3_000,
+    budgets=replace(OPTIONS.budgets, large_headers=_FEW),
+)
 _ENCODED = encode(ANSWER)
 _TRAILERS = encode(TRAILERS)
 # Longer than a frame.
@@ -106,7 +112,8 @@ class Anything:
 
     def headers_too_large(self, stream: int, octets: int) -> None:
         _require(
-            stream > self.highest and octets > OPTIONS.header_list_bytes, "headers that are not too large"
+            stream > self.highest and octets > self.options.header_list_bytes,
+            "headers that are not too large",
         )
         self.highest = stream
         self.connection.send_headers(stream, ANSWER, end=self.chance.random() < 0.5)
