@@ -161,6 +161,16 @@ class _Bench:
 
         return await self._all(vote)
 
+    async def nothing(self) -> tuple[float, float]:
+        """What is measured of the measuring: a task that makes a request, and waits once."""
+        cursor = pb.Cursor(room_id=_ROOM, seq=1)
+
+        async def wait(_: int, _caller: Caller) -> None:
+            pb.AcknowledgeRequest(consumer="app", cursors=[cursor])
+            await asyncio.sleep(0)
+
+        return await self._all(wait)
+
     async def acknowledge(self) -> tuple[float, float]:
         placed = await self._one(pb.OutgoingMessage(text="as many have received"))
         cursor = pb.Cursor(
@@ -213,6 +223,7 @@ async def _run(count: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
             bench = _Bench(system, timed, users)
             kinds = {
                 "a message": bench.message,
+                "a task that makes a request, and nothing else": bench.nothing,
                 "a message in a thread, all in the same": bench.in_thread,
                 "a message in a thread, each in another": bench.in_threads,
                 "an edit": bench.edit,

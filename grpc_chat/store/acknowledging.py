@@ -31,29 +31,32 @@ AND consumer_names.user_id = wanted.user_id AND consumer_names.consumer = wanted
 """
 
 
-def together(writes: Sequence[Write], acknowledgements: Sequence[int]) -> dict[int, list[int]]:
+_Placed = tuple[int, Acknowledge]
+"""An acknowledgement, and its place among the writes."""
+
+
+def together(writes: Sequence[Write], acknowledgements: Sequence[_Placed]) -> dict[int, list[_Placed]]:
     """Which acknowledgements :func:`acknowledge_together` may carry out at once, in the place of the first of
     them: nothing between them changes whether they are refused, or how far they move a consumer. (Of two at
     the same event, either's stamp may be kept.)
 
     Args:
-        acknowledgements: The places of the acknowledgements among the writes.
+        acknowledgements: Those among the writes.
 
     Returns:
-        By the place of the first of several, the places of all of them.
+        By the place of the first of several, all of them.
     """
-    found: dict[int, list[int]] = {}
-    run: list[int] = []
+    found: dict[int, list[_Placed]] = {}
+    run: list[_Placed] = []
     before = -1
-    for at in acknowledgements:
-        write = writes[at]
-        assert isinstance(write, Acknowledge)
+    for placed in acknowledgements:
+        at, write = placed
         if write.back or write.skip_lost:
             run = []
             continue
         if not run or (at > before + 1 and not _only_messages(writes[before + 1 : at])):
             run = found[at] = []
-        run.append(at)
+        run.append(placed)
         before = at
     return {first: run for first, run in found.items() if len(run) > 1}
 
@@ -63,14 +66,11 @@ def _only_messages(writes: Sequence[Write]) -> bool:
     return all(isinstance(write, Append) and all(draft.plain for draft in write.drafts) for write in writes)
 
 
-def acknowledge_together(rows: Rows, writes: Sequence[Write], places: Iterable[int]) -> set[int]:
+def acknowledge_together(rows: Rows, acknowledgements: Iterable[_Placed]) -> set[int]:
     """Carry out many acknowledgements with two or three statements: those with nothing unusual about them.
 
     Of the others nothing is carried out. What :func:`acknowledge` needs for them is read with a few
     statements more.
-
-    Args:
-        places: The places of the acknowledgements among the writes.
 
     Returns:
         The places of those that are left.
@@ -78,11 +78,9 @@ def acknowledge_together(rows: Rows, writes: Sequence[Write], places: Iterable[i
     rows.flush_others()
     wanted: list[_Key] = []
     offered: list[tuple[int, Place]] = []
-    for at in places:
-        write = writes[at]
-        assert isinstance(write, Acknowledge)
-        user_id, consumer, positions, *_ = write
-        for room_id, place in positions.items():
+    for at, write in acknowledgements:
+        user_id, consumer = write.user_id, write.consumer
+        for room_id, place in write.positions.items():
             wanted.append((user_id, consumer, room_id))
             offered.append((at, place))
     befores, unusual = _positions_before(rows, wanted, offered)
@@ -144,14 +142,13 @@ def _standings(conn: sa.Connection, wanted: Sequence[_Key]) -> list[_Standing | 
     """How things are with each; None if it is unusual. Runs one statement for every 4,096 of them."""
     found: list[_Standing | None] = []
     for some in at_once(wanted):
-        each: list[_Standing | None] = [None] * len(some)
         values = filled(some)
-        cursor = execute(conn, _standings_sql(conn.dialect.paramstyle, len(values) // 3), values)
+        each: list[_Standing | None] = [None] * (len(values) // 3)
+        cursor = execute(conn, _standings_sql(conn.dialect.paramstyle, len(each)), values)
         for standing in cursor.fetchall():
-            # What fills the statement up comes after them.
-            if standing[0] < len(each):
-                each[standing[0]] = standing
-        found += each
+            each[standing[0]] = standing
+        # What fills the statement up comes after them.
+        found += each[: len(some)]
     return found
 
 

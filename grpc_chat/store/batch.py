@@ -90,18 +90,19 @@ class Batch:
     def carry_out(self, writes: Sequence[Write]) -> list[Result]:
         if self._check_sessions:
             self._find_missing(writes)
-        acknowledgements = [at for at, write in enumerate(writes) if isinstance(write, Acknowledge)]
+        acknowledgements = [(at, write) for at, write in enumerate(writes) if isinstance(write, Acknowledge)]
         runs = together(writes, acknowledgements) if len(acknowledgements) > 1 else {}
         # Acknowledgements that are done with others.
-        done = set(itertools.chain(*runs.values()))
+        done = {at for run in runs.values() for at, _ in run}
         self._prefetch(writes, done)
         results: list[Result] = []
         for at, write in enumerate(writes):
-            if at in runs:
-                done -= acknowledge_together(self.rows, writes, runs[at])
-            if at in done:
-                results.append(None)
-                continue
+            if done:
+                if at in runs:
+                    done -= acknowledge_together(self.rows, runs[at])
+                if at in done:
+                    results.append(None)
+                    continue
             try:
                 results.append(self._carry_out(write))
             except ChatError as error:
@@ -127,6 +128,8 @@ class Batch:
     def _prefetch(self, writes: Sequence[Write], besides: Collection[int]) -> None:
         """Read the rows for the checks of all writes, with one statement; for those at the places ``besides``
         it is done later."""
+        if len(besides) == len(writes):
+            return
         if (
             len(writes) == 1
             and isinstance(write := writes[0], Append)
@@ -145,6 +148,8 @@ class Batch:
         users: list[str] = []
         threads: list[Seen] = []
         for at, write in enumerate(writes):
+            if at in besides:
+                continue
             match write:
                 case Append():
                     for draft in write.drafts:
@@ -166,7 +171,7 @@ class Batch:
                         if draft.names:
                             ids = itertools.chain.from_iterable(draft.names.candidates)
                             wanted += [(event.room_id, user_id) for user_id in ids]
-                case Acknowledge() if at not in besides:
+                case Acknowledge():
                     wanted += [(room_id, write.user_id) for room_id in write.positions]
                     consumers.append((write.user_id, write.consumer))
                 case Transact():
