@@ -226,7 +226,7 @@ class GrpcConnection(SocketConnection):
         if served is None:
             self._refuse(stream, _UNKNOWN_METHOD)
         elif head.fault:
-            self._refuse(stream, trailers(grpc.StatusCode.INTERNAL, head.fault))
+            self._refuse(stream, head.refusal())
         elif server.open_calls >= server.most_calls:
             self._refuse(stream, _TOO_MANY_CALLS)
         else:

@@ -31,6 +31,7 @@ _UNITS: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"
 _LONGEST_SECONDS: Final = 366 * 86_400.0
 """A longer time is no deadline: nobody waits for it, and event loops can't count so far."""
 _CONTENT_TYPE: Final = re.compile(rb"application/grpc([+;].*)?", re.IGNORECASE | re.DOTALL).fullmatch
+_ENCODINGS: Final = ("identity", "gzip", "deflate")
 _NOT_METADATA: Final = frozenset((b"te", b"content-type", b"content-length", b"host", b"grpc-timeout"))
 _TO_ESCAPE: Final = re.compile(rb"[^\x20-\x24\x26-\x7e]")
 
@@ -72,6 +73,15 @@ class Request:
         self.is_head = method == b"HEAD"
         self.metadata: Metadata = tuple(metadata)
 
+    def refusal(self) -> Fields:
+        """The answer to a call with a ``fault``."""
+        if self.encoding in _ENCODINGS:
+            return trailers(grpc.StatusCode.INTERNAL, self.fault)
+        # https://github.com/grpc/grpc/blob/master/doc/compression.md says so: the client may try again with
+        # one of these.
+        fields = trailers(grpc.StatusCode.UNIMPLEMENTED, self.fault)
+        return [*fields, (b"grpc-accept-encoding", ",".join(_ENCODINGS).encode())]
+
     def _take(self, name: bytes, value: bytes, metadata: list[tuple[str, str | bytes]]) -> None:
         """A field that means something to gRPC."""
         if name == b"content-type":
@@ -83,7 +93,7 @@ class Request:
                 self.fault = "grpc-timeout must be digits and one of H, M, S, m, u, n"
         elif name == b"grpc-encoding":
             self.encoding = value.decode("latin-1")
-            if self.encoding not in ("identity", "gzip", "deflate"):
+            if self.encoding not in _ENCODINGS:
                 self.fault = "grpc-encoding must be gzip, deflate or identity"
 
     def _keep(self, name: bytes, value: bytes, metadata: list[tuple[str, str | bytes]]) -> None:

@@ -190,6 +190,19 @@ async def test_compressed_requests_are_taken(node: RunningNode, how: grpc.Compre
     assert len(pb.SendMessagesResponse.FromString(answer.response).messages) == 1
 
 
+async def test_other_compressions_are_refused(node: RunningNode) -> None:
+    """With the names of those that are taken, so that a client can try again with one of them."""
+    with Http2Peer(node.node.port) as peer:
+        await asyncio.to_thread(peer.settle)
+        headers = request_headers(GET_ME, AUTHORIZED, ("grpc-encoding", "zstd"))
+        peer.send(Frame(HEADERS, END_HEADERS, 1, headers), Frame(DATA, END_STREAM, 1, b"\1" + bytes(4)))
+        answer = await asyncio.to_thread(peer.read_until, HEADERS)
+
+    assert answer
+    assert b"\x0212" in answer.payload
+    assert b"identity,gzip,deflate" in answer.payload
+
+
 async def test_health_and_reflection_are_there(channel: grpc.aio.Channel) -> None:
     """Reflection answers a stream of questions, one after the other."""
     answer = await call(channel, "/grpc.health.v1.Health/Check", b"", [])
