@@ -189,7 +189,6 @@ FLOODS: dict[str, Flood] = {
     ),
     "large_headers": Flood(_new_blocks(1_000, huffman=True), _RATES.large_headers),
     "new headers": Flood(_new_blocks(64, huffman=True), Rate(100, 100)),
-    "new headers of 6 KB": Flood(_new_blocks(6_000, huffman=True), Rate(20, 20)),
 }
 
 

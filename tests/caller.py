@@ -14,6 +14,7 @@ from grpc_chat.transport.http2 import frames
 from grpc_chat.transport.http2.budgets import Counts
 from grpc_chat.transport.http2.settings import Http2Options
 from grpc_chat.transport.served_call import Served
+from grpc_chat.transport.slow_lane import SlowLane
 from grpc_chat.transport.unfinished import Unfinished
 from tests import http2
 from tests.http2 import Frame
@@ -28,6 +29,7 @@ class Host:
         self.counts = Counts()
         self.methods = dict(methods)
         self.buffer = memoryview(bytearray(64 * 1024))
+        self.slow_lane = SlowLane(self.loop)
         self.now = 0.0
         self.most_bytes = 10_000
         self.most_calls = 100

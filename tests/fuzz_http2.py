@@ -356,6 +356,9 @@ def try_out(data: bytes, chance: random.Random) -> None:
     while at < len(data):
         size = chance.choice((1, 9, 30, 500, 100_000))
         connection.receive(data[at : at + size])
+        while connection.waits:
+            connection.release()
+            connection.receive(b"")
         at += size
         if chance.random() < 0.1:
             handler.act(handler.highest)

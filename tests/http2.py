@@ -121,8 +121,11 @@ class Server:
             self.take(frames.PREFACE, settings(), frames.SETTINGS_ACK)
 
     def take(self, *data: bytes) -> list[Frame]:
-        """Send it to the server; what the server sends then."""
+        """Send it to the server; what the server sends then, however often it holds the rest for a while."""
         self.connection.receive(b"".join(data))
+        while self.connection.waits:
+            self.connection.release()
+            self.connection.receive(b"")
         return self.sent()
 
     def sent(self) -> list[Frame]:

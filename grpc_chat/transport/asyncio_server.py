@@ -33,6 +33,7 @@ from grpc_chat.transport.http2.budgets import KINDS, BudgetRates, Counts, Rate
 from grpc_chat.transport.http2.settings import Http2Options
 from grpc_chat.transport.reflection import Reflection
 from grpc_chat.transport.served_call import LAST_SECONDS, Call, Served
+from grpc_chat.transport.slow_lane import SlowLane
 from grpc_chat.transport.tls_connection import TlsConnection
 from grpc_chat.transport.unfinished import Unfinished
 from grpc_chat.wire.address import join
@@ -57,6 +58,7 @@ class AsyncioServer:
         now: The event loop's time, now and then: for what need not be exact.
         buffer: What connections read into; each takes what is in it at once.
         unfinished: What is kept of requests that have not come to their end.
+        slow_lane: Where connections wait that cause much work for nothing.
         open_calls: On all connections.
     """
 
@@ -103,6 +105,7 @@ class AsyncioServer:
         )
         self.tick_seconds = min(1.0, max(0.01, min(waits) / 5))
         self.buffer = memoryview(bytearray(_BUFFER_BYTES))
+        self.slow_lane = SlowLane(self.loop)
         self.most_bytes, self.most_calls = transport.request_bytes, transport.calls
         self.open_calls = 0
         self.stopping = False
@@ -209,6 +212,7 @@ class AsyncioServer:
         for connection in list(self._connections):
             connection.abort()
         await asyncio.sleep(0)
+        self.slow_lane.stop()
         if self._ticking:
             self._ticking.cancel()
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-from contextlib import suppress
 
 import grpc
 
@@ -17,7 +15,7 @@ from grpc_chat.transport.http2.errors import ErrorCode
 from grpc_chat.transport.http2.frames import MAX_STREAM
 from grpc_chat.transport.http2.headers import Headers
 from grpc_chat.transport.served_call import LAST_SECONDS, Call
-from grpc_chat.transport.socket_connection import SocketConnection, named
+from grpc_chat.transport.socket_connection import SocketConnection, give_up_after, named
 from grpc_chat.wire.status import to_status
 
 log = logging.getLogger(__name__)
@@ -99,13 +97,7 @@ class GrpcConnection(SocketConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._address, self._ip = named(transport.get_extra_info("peername"))
-        connected: socket.socket | None = transport.get_extra_info("socket")
-        if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-            # Otherwise the kernel holds on to what nobody acknowledges for a quarter of an hour.
-            with suppress(OSError):
-                connected.setsockopt(
-                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.server.timeout_milliseconds
-                )
+        give_up_after(transport, self.server.timeout_milliseconds)
         if not self.server.joined(self, self._ip):
             self.abort()
             return
@@ -138,12 +130,20 @@ class GrpcConnection(SocketConnection):
             self._holds = held > 0
             self.unfinished.hold(self, held)
         self.flush()
+        if self.core.waits and self.pause_reading():
+            self.server.slow_lane.take(self)
 
     def give_way(self) -> None:
         """See :meth:`grpc_chat.transport.unfinished.Holder.give_way`."""
         self._holds = False
         self.core.go_away(ErrorCode.ENHANCE_YOUR_CALM, debug=b"too many pending requests")
         self.flush()
+
+    def go_on(self) -> None:
+        """Take what the client has sent meanwhile, after its turn in the slow lane."""
+        if self.resume_reading():
+            self.core.release()
+            self.received(b"")
 
     def eof_received(self) -> bool:
         return False

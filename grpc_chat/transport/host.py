@@ -9,6 +9,7 @@ from grpc_chat.transport.http2.budgets import Counts
 from grpc_chat.transport.http2.connection import Connection
 from grpc_chat.transport.http2.settings import Http2Options
 from grpc_chat.transport.served_call import Call, Served
+from grpc_chat.transport.slow_lane import SlowLane
 from grpc_chat.transport.unfinished import Unfinished
 
 
@@ -24,6 +25,9 @@ class Guest(Protocol):
 
     def look(self, now: float) -> None:
         """See to what is due."""
+
+    def go_on(self) -> None:
+        """Take what the client has sent meanwhile."""
 
     def leave(self, why: bytes, cut_at: float) -> None:
         """Ask the client to leave."""
@@ -44,6 +48,7 @@ class Host(Protocol):
     methods: dict[str, Served]
     buffer: memoryview
     unfinished: Unfinished
+    slow_lane: SlowLane
     now: float
     most_bytes: int
     most_calls: int

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+from contextlib import suppress
 from typing import cast
 from urllib.parse import quote
 
@@ -65,6 +66,18 @@ class SocketConnection(asyncio.BufferedProtocol):
         self._queued = self._transport.get_write_buffer_size() > 0
         return self._queued
 
+    def pause_reading(self) -> bool:
+        """Take nothing more for a while; whether it is still there."""
+        if self._transport:
+            self._transport.pause_reading()
+        return self._transport is not None
+
+    def resume_reading(self) -> bool:
+        """Take bytes again; whether it is still there."""
+        if self._transport:
+            self._transport.resume_reading()
+        return self._transport is not None
+
     def close(self) -> None:
         """Close it when what was sent is gone."""
         # The transport may close it at any time from now on, and the descriptor may be that of another one.
@@ -87,3 +100,12 @@ def named(peer: object) -> tuple[str, str]:
     if ":" in host:
         return f"ipv6:{quote(f'[{host}]', safe='')}:{port}", host
     return f"ipv4:{host}:{port}", host
+
+
+def give_up_after(transport: asyncio.BaseTransport, milliseconds: int) -> None:
+    """Have the kernel end a connection on which nothing is acknowledged for so long; by itself it waits for a
+    quarter of an hour."""
+    connected: socket.socket | None = transport.get_extra_info("socket")
+    if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        with suppress(OSError):
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

@@ -557,3 +557,25 @@ async def test_a_call_on_its_way_when_the_server_stops_is_answered() -> None:
     ends = {frame.stream: frame for frame in frames if frame.flags & END_STREAM and frame.kind == HEADERS}
     assert ends.keys() == {1, 3}
     assert all(end.payload.endswith(b"grpc-status\x010") for end in ends.values())
+
+
+async def test_floods_wait_for_each_other(node: RunningNode) -> None:
+    """What each of some connections sends of frames that bring nothing is handled a little at a time, and all
+    of it in the end: the calls behind it are answered."""
+    server = server_of(node)
+    floods = [Http2Peer(node.node.port) for _ in range(3)]
+    try:
+        for peer in floods:
+            await asyncio.to_thread(peer.settle)
+            peer.send(
+                *[Frame(2, 0, 99, b"\0\0\0\1\0")] * 300,
+                Frame(HEADERS, END_HEADERS, 1, request_headers(GET_ME, AUTHORIZED)),
+                Frame(DATA, END_STREAM, 1, b"\0\0\0\0\0"),
+            )
+        await until(lambda: bool(server.slow_lane._waiting))
+        for peer in floods:
+            assert await asyncio.to_thread(peer.status) == 0
+        assert not server.slow_lane._waiting
+    finally:
+        for peer in floods:
+            peer.socket.close()

@@ -13,6 +13,7 @@ from grpc_chat.transport.http2.settings import Http2Options
 from tests.http2 import Server
 
 COUNT = 40
+"""More than are handled in one go."""
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -22,8 +23,7 @@ def test_each_flood_costs_its_own_budget(name: str) -> None:
     counts = Counts()
     server = Server(Http2Options(header_list_bytes=16 * 1024), greet=False, counts=counts)
     connection = server.connection
-    connection.receive(frames.PREFACE + frames.settings(list(flood.settings)) + frames.SETTINGS_ACK)
-    connection.receive(flood.begin)
+    server.take(frames.PREFACE + frames.settings(list(flood.settings)) + frames.SETTINGS_ACK, flood.begin)
     if name == "window_updates":
         connection.send_headers(1, b"")
         connection.send_data(1, b"m" * 1000)
@@ -31,7 +31,7 @@ def test_each_flood_costs_its_own_budget(name: str) -> None:
         connection.pause_sending()
     before = list(counts.frames)
 
-    connection.receive(b"".join(itertools.islice(flood.frames(), COUNT)))
+    server.take(*itertools.islice(flood.frames(), COUNT))
 
     spent = {
         kind: now - then for kind, now, then in zip(KINDS, counts.frames, before, strict=True) if now > then

@@ -90,9 +90,12 @@ class Connection(Opener):
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Take what the peer sent, in pieces of any size, and tell the handler what it means.
 
-        A connection error queues GOAWAY and sets ``closing``; every open stream is reported as reset.
+        A connection error queues GOAWAY and sets ``closing``; every open stream is reported as reset. If
+        ``waits`` is set afterwards, read no more of the peer before :meth:`release`.
         """
-        if self.closing is not None:
+        if self._stops:
+            if self.closing is None:
+                self._partial += data
             return
         if self._partial or len(data) < self._need or not self._greeted:
             # Joined once, however small the pieces are in which a frame comes.
@@ -119,10 +122,17 @@ class Connection(Opener):
         """How many bytes are kept of frames, and of blocks of headers, that are not complete."""
         return len(self._partial) + (0 if self._block is None else len(self._block.data))
 
+    def release(self) -> None:
+        """Others had their turn: the next :meth:`receive`, of nothing if need be, goes on; see ``waits``."""
+        self._worked = 0
+        self.waits = False
+        self._stops = self.closing is not None
+
     def eof(self) -> None:
         """The peer is gone: nothing more is read, and every open stream is reported as reset."""
         if self.closing is None:
             self.closing = ErrorCode.NO_ERROR
+            self._stops = True
         self._partial = bytearray()
         self._reset_all(ErrorCode.CANCEL)
 
@@ -196,8 +206,10 @@ class Connection(Opener):
             else:
                 # Section 5.5: ignored, and discarded.
                 self._spend(budgets.UNKNOWN_FRAMES)
-            if self.closing is not None:
-                return end
+            if self._stops:
+                if self.closing is not None:
+                    return end
+                break
         self._need = HEADER_BYTES
         return at
 
@@ -349,6 +361,7 @@ class Connection(Opener):
         if self.closing is not None:
             return
         self.closing = code
+        self._stops = True
         self.reason = reason
         self._partial = bytearray()
         self._block = None

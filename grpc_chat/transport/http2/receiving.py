@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from grpc_chat.transport.http2 import budgets
 from grpc_chat.transport.http2.budgets import Budgets
 from grpc_chat.transport.http2.errors import ConnectionFailed, ErrorCode
@@ -17,9 +19,16 @@ from grpc_chat.transport.http2.sending import Sender
 from grpc_chat.transport.http2.settings import DEFAULT_WINDOW, Http2Options
 from grpc_chat.transport.http2.streams import Stream
 
+ENOUGH: Final = 32
+"""So many frames that bring nothing are handled in one go: less than a millisecond of work."""
+
 
 class Receiver(Sender):
-    """Opens windows again when half of them is used up: one WINDOW_UPDATE for many frames."""
+    """Opens windows again when half of them is used up: one WINDOW_UPDATE for many frames.
+
+    Attributes:
+        waits: Whether the peer caused much work for nothing, so that the rest waits for ``release``.
+    """
 
     __slots__ = (
         "_budgets",
@@ -27,12 +36,19 @@ class Receiver(Sender):
         "_first_receive_window",
         "_options",
         "_receive_window",
+        "_stops",
+        "_worked",
+        "waits",
     )
 
     def __init__(self, handler: Handler, options: Http2Options, budgets: Budgets) -> None:
         super().__init__(handler)
         self._budgets = budgets
         self._options = options
+        self._worked = 0
+        self.waits = False
+        # Whether nothing is handled after the frame that is handled now: it is held, or closing.
+        self._stops = False
         self._receive_window = options.connection_window
         self._credit = 0
         # What a peer that has not read our settings yet takes for granted (section 6.5.3).
@@ -154,7 +170,14 @@ class Receiver(Sender):
         self._remove(stream)
 
     def _spend(self, kind: int, cost: int = 1) -> None:
+        self._work(cost)
         if not self._budgets.spend(kind, cost):
             raise ConnectionFailed(
                 ErrorCode.ENHANCE_YOUR_CALM, f"too many of one kind: {budgets.KINDS[kind]}"
             )
+
+    def _work(self, amount: int) -> None:
+        """Something was done that brings nothing."""
+        self._worked += amount
+        if self._worked >= ENOUGH:
+            self.waits = self._stops = True
