@@ -79,11 +79,15 @@ class WebConnection(H11Protocol):
         self.secure = transport.get_extra_info("ssl_object") is not None
         transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
         connected: socket.socket | None = transport.get_extra_info("socket")
-        if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-            with suppress(OSError):
-                connected.setsockopt(
-                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MILLISECONDS
-                )
+        with suppress(OSError):
+            if connected is not None:
+                # asyncio does so only where it made the socket itself. Otherwise, a second piece of an answer
+                # waits 40 ms for the client to acknowledge the first.
+                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if hasattr(socket, "TCP_USER_TIMEOUT"):
+                    connected.setsockopt(
+                        socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MILLISECONDS
+                    )
         if not self._host.joined(self, self.ip):
             transport.abort()
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import ssl
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -409,3 +410,13 @@ async def test_passwords_are_not_read_on_the_way_to_this_port_either() -> None:
             pass
     async with running_node(accounts=True, web=WEB | {"host": "0.0.0.0"}, insecure=True) as node:
         assert node.node.web_port
+
+
+async def test_answers_are_not_held_back(node: RunningNode) -> None:
+    """Their pieces go out as they are written, and not when the client has acknowledged those before."""
+    async with browser() as client:
+        assert (await client.get(url(node, "/"))).status_code == 200
+        (server,) = [each for each in node.node._servers if isinstance(each, WebServer)]
+        connected = [each.transport.get_extra_info("socket") for each in server._connections]
+        assert connected
+        assert all(each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in connected)
