@@ -80,6 +80,12 @@ class Wire(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def pause_reading(self) -> None:
+        """Nothing comes by itself."""
+
+    def resume_reading(self) -> None:
+        """See ``pause_reading``."""
+
     def write(self, data: Any) -> None:
         if not self.ended:
             self.written += data

@@ -215,6 +215,7 @@ class GrpcConnection(SocketConnection):
             head = headers.memo = Request(headers)
         assert isinstance(head, Request)
         if not head.is_grpc:
+            self.core.count_work()
             if head.is_head:
                 self.core.send_headers(stream, NOT_GRPC, end=True)
             elif end:
@@ -242,6 +243,7 @@ class GrpcConnection(SocketConnection):
         self.core.send_data(stream, NOT_GRPC_TEXT, end=True)
 
     def _refuse(self, stream: int, fields: Fields) -> None:
+        self.core.count_work()
         self.core.send_headers(stream, [*ANSWER, *fields], end=True)
 
     def headers_too_large(self, stream: int, octets: int) -> None:

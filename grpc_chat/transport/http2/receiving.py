@@ -170,14 +170,14 @@ class Receiver(Sender):
         self._remove(stream)
 
     def _spend(self, kind: int, cost: int = 1) -> None:
-        self._work(cost)
+        self.count_work(cost)
         if not self._budgets.spend(kind, cost):
             raise ConnectionFailed(
                 ErrorCode.ENHANCE_YOUR_CALM, f"too many of one kind: {budgets.KINDS[kind]}"
             )
 
-    def _work(self, amount: int) -> None:
-        """Something was done that brings nothing."""
+    def count_work(self, amount: int = 1) -> None:
+        """Something was done that brings nothing. The handler says so too, of requests that it refuses."""
         self._worked += amount
         if self._worked >= ENOUGH:
             self.waits = self._stops = True

@@ -14,6 +14,7 @@ from grpc_chat.transport.grpc_messages import framed
 from grpc_chat.transport.http2 import frames
 from grpc_chat.transport.http2.errors import ErrorCode
 from grpc_chat.transport.http2.frames import window_update
+from grpc_chat.transport.http2.receiving import ENOUGH
 from grpc_chat.transport.http2.settings import Http2Options
 from grpc_chat.transport.served_call import Call, Served
 from tests import http2
@@ -21,7 +22,7 @@ from tests.caller import Caller, Host, body_of
 from tests.support import until
 
 ECHO, HOLD = "/t/Echo", "/t/Hold"
-OK, DEADLINE, NOT_FOUND, EXHAUSTED, UNAVAILABLE = 0, 4, 5, 8, 14
+OK, DEADLINE, NOT_FOUND, EXHAUSTED, UNIMPLEMENTED, UNAVAILABLE = 0, 4, 5, 8, 12, 14
 
 
 class Handlers:
@@ -304,3 +305,21 @@ async def test_a_silent_client_is_asked_for_a_sign_of_life(answers: bool) -> Non
 
     assert bool([each for each in await caller.answered() if each.kind == frames.GOAWAY]) is not answers
     assert caller.wire.ended is not answers
+
+
+async def test_calls_that_are_refused_wait_for_others() -> None:
+    """A client that calls what does not exist is answered a little at a time, and all of it in the end."""
+    caller = Caller(Host({}))
+    fields = [(name, b"/t/None" if name == b":path" else value) for name, value in http2.REQUEST]
+    count = 3 * ENOUGH
+    block = http2.literal(fields)
+    flags = frames.END_HEADERS | frames.END_STREAM
+    caller.send(*[http2.headers(2 * at + 1, block, flags=flags) for at in range(count)])
+    statuses = caller.statuses(caller.sent())
+    assert 0 < len(statuses) <= ENOUGH
+    while len(statuses) < count:
+        caller.connection.go_on()
+        answered = caller.statuses(caller.sent())
+        assert 0 < len(answered) <= ENOUGH
+        statuses |= answered
+    assert set(statuses.values()) == {UNIMPLEMENTED}
