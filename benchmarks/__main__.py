@@ -98,6 +98,15 @@ def _idle(quick: bool) -> list[str]:
     ]
 
 
+def _memory(quick: bool) -> list[str]:
+    counts = [50, 150] if quick else [500, 1000, 1500]
+    return [
+        f"| an idle member | engine | KB each | goal | MB of the server with {', '.join(map(str, counts))} |",
+        "| --- | --- | ---: | ---: | --- |",
+        *idle.memory_rows(counts),
+    ]
+
+
 def _growth(quick: bool) -> list[str]:
     return [
         "| growth | |",
@@ -185,6 +194,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "catchup": _catchup,
     "stalled": _stalled,
     "idle": _idle,
+    "memory": _memory,
     "growth": _growth,
     "search": _search,
     "typing": _typing,

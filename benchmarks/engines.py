@@ -6,7 +6,6 @@ python -m benchmarks engines
 from __future__ import annotations
 
 import asyncio
-import resource
 import shutil
 import statistics
 import tempfile
@@ -51,8 +50,7 @@ def _row(name: str, once: Once, ids: list[str], *, runs: int, rooms: int = 1, fl
 
 def rows(*, runs: int, seconds: int, messages: int, calls: int, idle_members: int) -> list[str]:
     """The rows of the table."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    servers.raise_descriptor_limit()
 
     def names(members: int, senders: int) -> list[str]:
         return [f"m{at}" for at in range(members)] + [f"s{at}" for at in range(senders)]

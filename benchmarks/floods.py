@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import multiprocessing
-import resource
 import socket
 import statistics
 import time
@@ -414,8 +413,7 @@ def _row(name: str, engine: str, quiet: list[list[float]], cpu: float, runs: dic
 
 def rows(*, seconds: float, runs: int, only: str = "") -> list[str]:
     """A row for each kind and engine; the engines, quiet and floods take turns."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    servers.raise_descriptor_limit()
     found = []
     with ExitStack() as stack:
         up = {

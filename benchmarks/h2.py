@@ -7,6 +7,7 @@ headers without compression, and no look at those that come back. A call without
 from __future__ import annotations
 
 import asyncio
+import ssl
 import struct
 from collections.abc import Callable
 
@@ -38,6 +39,15 @@ def _headers(path: str, token: str, authority: str) -> bytes:
     return bytes(block)
 
 
+def any_certificate() -> ssl.SSLContext:
+    """TLS with whichever server answers: it is one that the benchmark has started."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname = False
+    tls.verify_mode = ssl.CERT_NONE
+    tls.set_alpn_protocols(["h2"])
+    return tls
+
+
 def message(data: bytes) -> bytes:
     """A gRPC message as it lies in DATA frames: not compressed, length, data."""
     return b"\0" + len(data).to_bytes(4, "big") + data
@@ -66,14 +76,31 @@ class Connection(asyncio.Protocol):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def open(cls, host: str, port: int, token: str, *, window: int = _MAX_WINDOW) -> Connection:
+    async def open(
+        cls,
+        host: str,
+        port: int,
+        token: str,
+        *,
+        window: int = _MAX_WINDOW,
+        tls: ssl.SSLContext | None = None,
+        local: str | None = None,
+    ) -> Connection:
         """Connect.
 
         Args:
             window: How many bytes a stream, and all together, may send before :meth:`widen`; at least 65,535.
+            tls: With which to encrypt, if at all.
+            local: The address to connect from; each has some 28,000 ports.
         """
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(lambda: cls(token, f"{host}:{port}", window), host, port)
+        _, connection = await loop.create_connection(
+            lambda: cls(token, f"{host}:{port}", window),
+            host,
+            port,
+            ssl=tls,
+            local_addr=(local, 0) if local else None,
+        )
         return connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -53,6 +54,12 @@ class Server:
 
 ENGINES = ("asyncio", "grpcio")
 """Of ``grpc.engine``."""
+
+
+def raise_descriptor_limit() -> None:
+    """As far as it goes, for this process and the servers that it starts."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextmanager
