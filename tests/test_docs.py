@@ -160,7 +160,8 @@ def test_every_metric_is_documented() -> None:
 def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
     yield name, command
     if isinstance(command, click.Group):
-        for inner, subcommand in command.commands.items():
+        # By name: the order of commands is that in which modules were imported.
+        for inner, subcommand in sorted(command.commands.items()):
             yield from commands(f"{name} {inner}", subcommand)
 
 

@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[3]
 def commands(command: click.Command) -> Iterator[click.Command]:
     yield command
     if isinstance(command, click.Group):
-        for inner in command.commands.values():
+        # By name: the order of commands is that in which modules were imported.
+        for _, inner in sorted(command.commands.items()):
             yield from commands(inner)
 
 
