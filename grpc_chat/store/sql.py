@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from grpc_chat.errors import ChatError, StoreFull, StoreUnavailable
 from grpc_chat.store import schema
@@ -201,6 +201,7 @@ class SqlStore:
             # A COMMIT that failed may still be stored: after an injected fdatasync error, the rows were there
             # on restart.
             self._failed = self._driver.is_fatal(exc)
+            self._tell_of_error("a commit", exc.orig if isinstance(exc, DBAPIError) else exc)
             raise StoreUnavailable("the database did not confirm the commit") from exc
 
     def _opened(self, batch: Batch) -> SqlTransaction:
@@ -213,7 +214,15 @@ class SqlStore:
         except self._driver_error as exc:
             # As after a failed COMMIT, it is unknown what is on the disk.
             self._failed = True
+            self._tell_of_error("overwriting what was deleted", exc)
             raise StoreUnavailable("the database could not be written") from exc
+
+    def _tell_of_error(self, doing: str, error: BaseException | None) -> None:
+        """Log what the database reported, by name alone: its text could contain what was to be stored."""
+        reported = getattr(error, "sqlite_errorname", None) or type(error).__name__
+        log.log(
+            logging.CRITICAL if self._failed else logging.ERROR, "the database failed %s: %s", doing, reported
+        )
 
     def compact(self) -> None:
         """Rewrite the database without anything that was deleted. This takes as much time and disk space as

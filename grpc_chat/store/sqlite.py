@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import LRUCache
 
@@ -38,6 +38,12 @@ _HARMLESS = {
     sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_TOOBIG,
 }
+
+# The index of the log (-shm) could not grow, usually because the disk is full. It is made from the log, and
+# no data depends on it. SQLite undoes the transaction, and the next one overwrites its part of the log. But
+# that part was complete and synced: after a crash in between, the transaction is valid. So it is not certain
+# that nothing was stored, as it is with SQLITE_FULL.
+_INDEX_FULL = sqlite3.SQLITE_IOERR_SHMSIZE
 
 
 # Up to this size the whole database is checked at every start (it takes at most a second); a larger one only
@@ -245,10 +251,7 @@ class _SqliteDriver:
 
     def is_fatal(self, error: SQLAlchemyError) -> bool:
         """See :class:`grpc_chat.store.sql.Driver`."""
-        code = _code(error)
-        # Without a code the error is not SQLite's but the driver's: invalid text, or a number that is too
-        # large.
-        return code is not None and code not in _HARMLESS
+        return _is_fatal(error.orig if isinstance(error, DBAPIError) else None)
 
     def count(self, conn: sa.Connection) -> bool:
         """See :class:`grpc_chat.store.sql.Driver`."""
@@ -288,7 +291,7 @@ class _SqliteDriver:
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             return not busy
         except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode & 0xFF not in _HARMLESS:
+            if _is_fatal(exc):
                 raise
             return False
         finally:
@@ -335,6 +338,12 @@ def _code(error: SQLAlchemyError) -> int | None:
     """SQLite's primary result code, https://sqlite.org/rescode.html"""
     code: int | None = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
+
+
+def _is_fatal(error: BaseException | None) -> bool:
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    # Without a code the error is not SQLite's but the driver's: invalid text, or a number that is too large.
+    return code is not None and code != _INDEX_FULL and code & 0xFF not in _HARMLESS
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import resource
 import shutil
@@ -673,13 +674,13 @@ def test_mark_that_cannot_be_written_does_not_fail_the_commit(
 # Disk full
 
 
-def raising(code: int, *, really: str) -> Callable[[Any], None]:
+def raising(code: int, *, really: str, name: str = "") -> Callable[[Any], None]:
     """A COMMIT that SQLite answers with this result code, having done ``really`` meanwhile."""
 
     def do_commit(connection: Any) -> None:
         connection.driver_connection.execute(really)
         error = sqlite3.OperationalError("injected")
-        error.sqlite_errorcode = code
+        error.sqlite_errorcode, error.sqlite_errorname = code, name
         raise error
 
     return do_commit
@@ -804,6 +805,9 @@ def test_commit_that_failed_may_have_happened(folder: Path, monkeypatch: pytest.
         ("SQLITE_INTERRUPT", False),
         ("SQLITE_NOMEM", False),
         ("SQLITE_IOERR", True),
+        # SQLite could not make the index of its log longer, because the disk is full.
+        ("SQLITE_IOERR_SHMSIZE", False),
+        ("SQLITE_IOERR_SHMMAP", True),
         ("SQLITE_IOERR_WRITE", True),
         ("SQLITE_IOERR_FSYNC", True),
         ("SQLITE_CORRUPT", True),
@@ -814,19 +818,55 @@ def test_commit_that_failed_may_have_happened(folder: Path, monkeypatch: pytest.
     ],
 )
 def test_errors_after_which_the_store_goes_on(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch, name: str, fatal: bool
+    store: SqlStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    fatal: bool,
 ) -> None:
-    """Only those that leave the file as it was; whatever else there is, is the end."""
+    """Only those that leave the file as it was; any other is the end. The log names the error, whole."""
     with monkeypatch.context() as patch:
-        failing = raising(getattr(sqlite3, name), really="ROLLBACK")
+        failing = raising(getattr(sqlite3, name), really="ROLLBACK", name=name)
         patch.setattr(store._connection.dialect, "do_commit", failing)
         with pytest.raises(StoreUnavailable):
             store.commit([append("unknown")])
 
     assert store.failed is fatal
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("CRITICAL" if fatal else "ERROR", f"the database failed a commit: {name}")
+    ]
     if not fatal:
         store.commit([append("after")])
         assert numbers(store) == [1]
+
+
+@pytest.mark.parametrize(("name", "fatal"), [("SQLITE_IOERR_SHMSIZE", False), ("SQLITE_IOERR_FSYNC", True)])
+def test_errors_of_overwriting_after_which_the_store_goes_on(
+    store: SqlStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    fatal: bool,
+) -> None:
+    """What was deleted is overwritten later if the disk is full, and the log names any worse error."""
+    error = sqlite3.OperationalError("injected")
+    error.sqlite_errorcode, error.sqlite_errorname = getattr(sqlite3, name), name
+
+    class Failing(sqlite3.Connection):
+        def execute(self, *_: Any) -> sqlite3.Cursor:
+            raise error
+
+    connect = functools.partial(sqlite3.connect, factory=Failing)
+    monkeypatch.setattr("grpc_chat.store.sqlite.sqlite3.connect", connect)
+    if fatal:
+        with pytest.raises(StoreUnavailable):
+            store.forget_deleted()
+    else:
+        assert not store.forget_deleted()
+
+    assert store.failed is fatal
+    told = [f"the database failed overwriting what was deleted: {name}"] if fatal else []
+    assert [record.getMessage() for record in caplog.records] == told
 
 
 def test_database_that_somebody_else_locks_is_no_failure(folder: Path, store: SqlStore) -> None:

@@ -192,7 +192,7 @@ MUTANTS = {
     ),
     "fsync-error-ignored": Mutant(
         "the server goes on after a failed fsync",
-        (("store/sqlite.py", "return code is not None and code not in _HARMLESS", "return False"),),
+        (("store/sqlite.py", "return code is not None and code != _INDEX_FULL", "return False and code"),),
         ("F3",),
     ),
     "reads-wait-for-commits": Mutant(
