@@ -54,6 +54,9 @@ fuzz-calls: $(VENV) ## A hundred thousand connections with calls that are nearly
 soak: $(VENV) ## Clients come and go for a long time, and nothing of them may stay: MINUTES=30 CONNECTS=10000 ENGINE=asyncio
 	@$(ON_ENGINE) $(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTS),--connects $(CONNECTS))
 
+herd: $(VENV) ## Ten thousand connections at once, three times, and nothing of them may stay: CONNECTIONS=1000 ENGINE=asyncio
+	@$(ON_ENGINE) $(BIN)/python -m tests.herd $(if $(CONNECTIONS),--connections $(CONNECTIONS))
+
 proxies: $(VENV) .venv-proxies ## Test the server behind nginx, HAProxy, Envoy and Caddy, those that are installed.
 	@$(BIN)/python -m pytest -q -rs -n $${PYTEST_WORKERS:-4} --dist worksteal tests/proxies $(PYTEST)
 	@echo "nginx and HAProxy come from the system, with Debian: apt-get install nginx-light haproxy"
@@ -118,5 +121,5 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PIP) --python .venv-proxies/bin/python install --no-compile --require-hashes -r requirements-proxies.lock
 	@touch $@
 
-.PHONY: help run test test-all check bench torture mutants fuzz fuzz-frames fuzz-calls soak proxies h2spec clients format proto docs picture wheel lock clean
+.PHONY: help run test test-all check bench torture mutants fuzz fuzz-frames fuzz-calls soak herd proxies h2spec clients format proto docs picture wheel lock clean
 .PHONY: $(VENV) .venv-proto .venv-proxies

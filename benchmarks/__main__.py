@@ -13,7 +13,19 @@ from importlib.metadata import version
 
 import click
 
-from benchmarks import catchup, engines, fanout, floods, frames, growth, idle, markers, turns, unary
+from benchmarks import (
+    catchup,
+    engines,
+    fanout,
+    floods,
+    frames,
+    growth,
+    handshakes,
+    idle,
+    markers,
+    turns,
+    unary,
+)
 from benchmarks import search as search_
 from benchmarks import stalled as stalled_
 from benchmarks import typing as typing_
@@ -178,6 +190,16 @@ def _floods(quick: bool) -> list[str]:
     ]
 
 
+def _handshakes(quick: bool) -> list[str]:
+    return [
+        "| engine | CPU µs each | quiet p50 / p99 ms | beside handshakes p50 / p99 ms | handshakes/s |",
+        "| --- | ---: | --- | --- | ---: |",
+        *handshakes.rows(
+            per_second=50, seconds=1 if quick else 10, runs=1 if quick else 3, count=50 if quick else 500
+        ),
+    ]
+
+
 def _turns(quick: bool) -> list[str]:
     return [
         "| flood | engine | frames | connections ended | longest turn, CPU ms | all | those above 5 ms |",
@@ -203,6 +225,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "markers": _markers,
     "frames": _frames,
     "floods": _floods,
+    "handshakes": _handshakes,
     "turns": _turns,
 }
 

@@ -16,6 +16,7 @@ import asyncio
 import itertools
 import multiprocessing
 import socket
+import ssl
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -312,11 +313,11 @@ class _Reader:
             self.last.set()
 
 
-async def _good(port: int, seconds: float) -> list[float]:
+async def good(port: int, seconds: float, tls: ssl.SSLContext | None = None) -> list[float]:
     """How long each message takes until its sender has the answer and its reader the message, in ms."""
-    sender = await h2.Connection.open("127.0.0.1", port, "s0")
+    sender = await h2.Connection.open("127.0.0.1", port, "s0", tls=tls)
     room = pb.GetRoomResponse.FromString(await sender.call(_LOOK, _LOOKING.SerializeToString())).room
-    follower = await h2.Connection.open("127.0.0.1", port, "m0")
+    follower = await h2.Connection.open("127.0.0.1", port, "m0", tls=tls)
     cursor = pb.Cursor(room_id="general", seq=room.last_seq, epoch=room.epoch)
     reader = _Reader()
     follower.stream(SUBSCRIBE, pb.SubscribeRequest(cursors=[cursor]).SerializeToString(), reader.read)
@@ -355,7 +356,8 @@ async def fill(port: int) -> None:
     connection.close()
 
 
-def _within_time(measuring: Any) -> Any:
+def within_time(measuring: Any) -> Any:
+    """What comes of it, if it does not hang."""
     return asyncio.run(asyncio.wait_for(measuring, _PATIENCE))
 
 
@@ -382,7 +384,7 @@ def _beside(server: servers.Server, name: str, seconds: float, *, beyond: bool) 
             raise RuntimeError("the attacker did not begin")
         before = server.cpu_seconds
         time.sleep(0.3)
-        latencies = _within_time(_good(server.port, seconds))
+        latencies = within_time(good(server.port, seconds))
         done = told.get(timeout=_PATIENCE)
         return _Under(latencies, server.cpu_seconds - before, *done)
     finally:
@@ -421,8 +423,8 @@ def rows(*, seconds: float, runs: int, only: str = "") -> list[str]:
             for engine in servers.ENGINES
         }
         for server in up.values():
-            _within_time(fill(server.port))
-            _within_time(_good(server.port, 0.5))
+            within_time(fill(server.port))
+            within_time(good(server.port, 0.5))
         for name in FLOODS:
             if only not in name:
                 continue
@@ -432,7 +434,7 @@ def rows(*, seconds: float, runs: int, only: str = "") -> list[str]:
             for _ in range(runs):
                 for engine, server in up.items():
                     before = server.cpu_seconds
-                    quiet[engine].append(_within_time(_good(server.port, seconds)))
+                    quiet[engine].append(within_time(good(server.port, seconds)))
                     cpu[engine] += (server.cpu_seconds - before) / runs
                     for beyond in (False, True):
                         under[engine][beyond].append(_beside(server, name, seconds, beyond=beyond))

@@ -18,20 +18,27 @@ WARM_UP = 20
 
 
 async def join(
-    port: int, members: int, at_once: int, *, first: int = 0, tls: ssl.SSLContext | None = None
+    port: int,
+    members: int,
+    at_once: int,
+    *,
+    first: int = 0,
+    tls: ssl.SSLContext | None = None,
+    local: str | None = None,
 ) -> list[h2.Connection]:
     """Connect and subscribe; returns when all have caught up.
 
     Args:
         first: The number of the first of them.
         tls: With which to encrypt, if at all.
+        local: The address to connect from.
     """
     subscribe = pb.SubscribeRequest(cursors=[pb.Cursor(room_id="general")]).SerializeToString()
     places = asyncio.Semaphore(at_once)
 
     async def join(at: int) -> h2.Connection:
         async with places:
-            connection = await h2.Connection.open("127.0.0.1", port, f"m{at}", tls=tls)
+            connection = await h2.Connection.open("127.0.0.1", port, f"m{at}", tls=tls, local=local)
         caught_up = asyncio.Event()
 
         def read(data: memoryview) -> None:

@@ -48,10 +48,14 @@ class State:
     tasks: int
     descriptors: int
     streams: int
+    connections: int = 0
+    """By its metric, which the engine grpcio has no figure for."""
 
     def back_to(self, start: State) -> bool:
         """Whether nothing is left that was not there at the start."""
-        now, then = ((state.tasks, state.descriptors, state.streams) for state in (self, start))
+        now, then = (
+            (state.tasks, state.descriptors, state.streams, state.connections) for state in (self, start)
+        )
         return all(each <= before for each, before in zip(now, then, strict=True))
 
 
@@ -91,26 +95,32 @@ class Report:
         )
 
 
-async def serve(engine: str) -> None:
-    """The server: prints its port, and its state for each line on standard input."""
+async def serve(engine: str, members: int) -> None:
+    """The server: prints its port, and its state for each line on standard input.
+
+    Args:
+        members: How many it has beside :data:`USERS`: m0, m1 and so on.
+    """
     lines = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     started = time.monotonic()
-    async with running_node(*USERS, limits={"calls_per_second": 0}, grpc={"engine": engine}) as node:
+    ids = [*USERS, *(f"m{at}" for at in range(members))]
+    async with running_node(*ids, limits={"calls_per_second": 0}, grpc={"engine": engine}) as node:
         # SQLite keeps the descriptor of a connection that is closed beside others, for the next one. The
         # first is closed when something that was deleted is overwritten in the write-ahead log.
         await asyncio.to_thread(node.node.committer._store.forget_deleted)
         print(node.address.rpartition(":")[2], flush=True)
         while await lines.readline():
             gc.collect()
-            streams = node.node.metrics.registry.get_sample_value("grpc_chat_streams") or 0
+            metrics = node.node.metrics.registry
             state = {
                 "seconds": time.monotonic() - started,
                 "memory_mb": _memory_mb(),
                 "tasks": len(asyncio.all_tasks()),
                 "descriptors": len(os.listdir("/proc/self/fd")),
-                "streams": int(streams),
+                "streams": int(metrics.get_sample_value("grpc_chat_streams") or 0),
+                "connections": int(metrics.get_sample_value("grpc_chat_connections") or 0),
             }
             print(json.dumps(state), flush=True)
 
@@ -138,8 +148,12 @@ class Server:
 
 
 @asynccontextmanager
-async def server(engine: str) -> AsyncIterator[Server]:
-    """Start one, and stop it in the end."""
+async def server(engine: str, *, members: int = 0) -> AsyncIterator[Server]:
+    """Start one, and stop it in the end.
+
+    Args:
+        members: How many it has beside :data:`USERS`: m0, m1 and so on.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -147,6 +161,8 @@ async def server(engine: str) -> AsyncIterator[Server]:
         "--serve",
         "--engine",
         engine,
+        "--members",
+        str(members),
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -294,9 +310,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--most-mb-per-hour", type=float, default=50, help="by which memory may grow")
     parser.add_argument("--engine", default=ENGINE, choices=("asyncio", "grpcio"), help="see grpc.engine")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--members", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.serve:
-        asyncio.run(serve(given.engine))
+        asyncio.run(serve(given.engine, given.members))
         return 0
     report = asyncio.run(soak(seconds=given.minutes * 60, connects=given.connects, engine=given.engine))
     print(f"{given.engine}: {report}")

@@ -19,9 +19,9 @@ async def test_clients_that_come_and_go_leave_nothing_behind() -> None:
     assert report.states[-1].memory_mb - report.states[0].memory_mb < 50
 
 
-@pytest.mark.parametrize("left", ["tasks", "descriptors", "streams"])
+@pytest.mark.parametrize("left", ["tasks", "descriptors", "streams", "connections"])
 def test_what_is_left_behind_is_found(left: str) -> None:
-    """One task, stream or descriptor more than before is one too many."""
+    """One task, stream, descriptor or connection more than before is one too many."""
     start = soak.State(seconds=0, memory_mb=80, tasks=9, descriptors=20, streams=0)
     more = dataclasses.replace(start, **{left: getattr(start, left) + 1})
 
