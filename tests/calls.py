@@ -178,7 +178,6 @@ class Stream:
         self.history_changed: list[pb.HistoryChanged] = []
         self.started = self.caught_up = False
         self.ended: Reply | None = None
-        self.ended_at = 0.0
         self._call = method()(request.SerializeToString(), metadata=_metadata(token, {}))
         self._task = asyncio.create_task(self._read())
 
@@ -189,8 +188,6 @@ class Stream:
             self.ended = Reply(grpc.StatusCode.OK)
         except grpc.aio.AioRpcError as error:
             self.ended = _refused(error)
-        finally:
-            self.ended_at = time.monotonic()
 
     def _take(self, response: pb.SubscribeResponse) -> None:
         self.started |= response.HasField("started")
