@@ -254,10 +254,9 @@ async def streams_lose_a_room(server: OwnedServer, lose: Losing, *, behind: bool
         await stack.enter_async_context(reading(*late))
         await lose(server, room_id, bob)
         returned = time.monotonic()
+        await promptly(server, lambda: all(room_id in stream.left_at for stream in streams))
         if lose is not delete:
             await sender.until_sent_after(returned)
-        for stream in streams:
-            assert await stream.until_left(room_id) - returned < PROMPT
         for stream in late:
             await until(lambda stream=stream: stream.ended or stream.started)  # type: ignore[misc]
         # What is said elsewhere is a mark that all of them come to, who follow it.
