@@ -207,8 +207,11 @@ class AsyncioServer:
         with suppress(TimeoutError):
             # Proper clients leave when they are told to, and read what is on its way to them.
             async with asyncio.timeout(LAST_SECONDS):
-                while self._connections:  # noqa: ASYNC110 - each announces it, but to the loop
-                    await asyncio.sleep(0.005)
+                while self._connections:
+                    await asyncio.sleep(0.01)
+                    for connection in list(self._connections):
+                        if connection.has_arrived:
+                            connection.abort()
         for connection in list(self._connections):
             connection.abort()
         await asyncio.sleep(0)

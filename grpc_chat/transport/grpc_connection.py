@@ -116,6 +116,8 @@ class GrpcConnection(SocketConnection):
 
     def received(self, data: bytes) -> None:
         """Take bytes of the client."""
+        if self.is_closed:
+            return
         self._heard_at = self.server.now
         self._pinged_at = None
         try:
@@ -205,6 +207,11 @@ class GrpcConnection(SocketConnection):
                 self.send(data)
         if core.closing is not None or (self._leaving and not self.calls and self._told_last):
             self.close()
+
+    def close(self) -> None:
+        super().close()
+        self.due = now = self.server.now
+        self._cut_at = min(self._cut_at, now + self.server.keepalive_timeout_seconds)
 
     # As Handler, see grpc_chat.transport.http2.handler
 
@@ -313,6 +320,10 @@ class GrpcConnection(SocketConnection):
     def look(self, now: float) -> None:
         """See to what is due."""
         server, core = self.server, self.core
+        if self.is_closed:
+            if self.has_arrived or now >= self._cut_at:
+                self.abort()
+            return
         if core.closing is not None or now >= self._cut_at:
             self._cut(now)
             return

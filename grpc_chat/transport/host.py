@@ -26,6 +26,10 @@ class Guest(Protocol):
     def look(self, now: float) -> None:
         """See to what is due."""
 
+    @property
+    def has_arrived(self) -> bool:
+        """Whether the client's machine has acknowledged all that was sent."""
+
     def go_on(self) -> None:
         """Take what the client has sent meanwhile."""
 

@@ -46,6 +46,8 @@ class TlsConnection(GrpcConnection):
         """The client begins, with its handshake."""
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self.is_closed:
+            return
         self._incoming.write(self.server.buffer[:nbytes])
         try:
             if not self._is_open:

@@ -579,3 +579,35 @@ async def test_floods_wait_for_each_other(node: RunningNode) -> None:
     finally:
         for peer in floods:
             peer.socket.close()
+
+
+async def test_what_was_sent_arrives_although_its_client_goes_on_sending(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What comes for a socket that is closed would be answered with a reset, by which the client loses what
+    it had no room for yet."""
+    monkeypatch.setattr("grpc_chat.transport.asyncio_server.LAST_SECONDS", 30.0)
+    async with running_node("1", grpc={"engine": "asyncio"}) as node:
+        for number in range(12):
+            await node.client("1").send("general", f"{number % 10}" * 60_000)
+        others = set(server_of(node)._connections)
+        asked = pb.ListMessagesRequest(room_id="general").SerializeToString()
+        with Http2Peer(node.node.port, (INITIAL_WINDOW_SIZE, 1 << 24)) as peer:
+            await asyncio.to_thread(peer.settle)
+            peer.send(
+                Frame(WINDOW_UPDATE, 0, 0, (1 << 24).to_bytes(4, "big")),
+                Frame(HEADERS, END_HEADERS, 1, request_headers(LIST, AUTHORIZED)),
+                Frame(DATA, END_STREAM, 1, b"\0" + struct.pack(">I", len(asked)) + asked),
+            )
+            (connection,) = server_of(node)._connections - others
+            assert isinstance(connection, GrpcConnection)
+            await until(lambda: connection.core._closed.highest == 1 and not connection.calls)
+            stopping = asyncio.create_task(node.stop())
+            await until(lambda: connection.is_closed)
+            peer.send(Frame(PING, 0, 0, bytes(8)))
+            data = b""
+            while frame := await asyncio.to_thread(peer.read):
+                data += frame.payload if frame.kind == DATA else b""
+            await stopping
+    assert len(data) > 12 * 60_000
+    assert len(data) == 5 + int.from_bytes(data[1:5], "big")
