@@ -251,4 +251,5 @@ class Connection(asyncio.Protocol):
                 if len(reply) >= 5:
                     future.set_result(bytes(reply[5:]))
                 else:
-                    future.set_exception(RuntimeError("the call failed"))
+                    # Headers as they came, of which a status mostly can be read, or the code of a reset.
+                    future.set_exception(RuntimeError(f"the call failed: {bytes(payload)!r}"))
