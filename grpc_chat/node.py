@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
 from contextlib import AsyncExitStack
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self
 
 import prometheus_client
 
@@ -21,24 +20,15 @@ from grpc_chat.api.rules import check_id
 from grpc_chat.api.services import services
 from grpc_chat.bus.local import LocalBus
 from grpc_chat.config import Config
-from grpc_chat.core.accounts import AccountLimits
-from grpc_chat.core.attempts import AttemptLimits
-from grpc_chat.core.bounds import Bounds
-from grpc_chat.core.identities import KnownIssuer, known_issuers
-from grpc_chat.core.options import Batches, Hashing, Options, Paging
-from grpc_chat.core.personal import PersonalLimits
-from grpc_chat.core.privacy import Privacy
 from grpc_chat.core.rates import Rate
-from grpc_chat.core.rooms import RoomLimits
-from grpc_chat.core.sessions import Policy
 from grpc_chat.core.system import ChatSystem
 from grpc_chat.core.trusted import TrustedIds
-from grpc_chat.core.uploads import FileLimits
 from grpc_chat.errors import InvalidRequest, StoreUnavailable, Unavailable
 from grpc_chat.files.base import Storage
 from grpc_chat.files.images import Images
 from grpc_chat.files.local import local_storage
 from grpc_chat.metrics import Metrics
+from grpc_chat.node_options import issuers, options, request_limits, taken
 from grpc_chat.ops.dev_certificate import dev_certificate
 from grpc_chat.store.identity import FILES_KEPT_IN
 from grpc_chat.store.search_sqlite import SqliteSegments
@@ -51,11 +41,7 @@ from grpc_chat.transport.web_server import WebServer
 from grpc_chat.wire.address import host_of, is_loopback, is_wildcard, join
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
     from grpc_chat.transport.asyncio_server import AsyncioServer
-
-T = TypeVar("T", bound="DataclassInstance")
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +178,7 @@ class Node:
             from grpc_chat.oidc.relying_party import RelyingParty
 
             party = RelyingParty(
-                [_taken(Provider, issuer) for issuer in config.oidc],
+                [taken(Provider, issuer) for issuer in config.oidc],
                 own_pages=[config.web.public_url + LOGIN_BACK] if config.web.public_url else [],
             )
             await self._resources.enter_async_context(party)
@@ -275,7 +261,7 @@ class Node:
 
             server = asyncio_server.AsyncioServer(
                 pipeline,
-                transport=_taken(GrpcOptions, grpc),
+                transport=taken(GrpcOptions, grpc),
                 with_reflection=reflection,
                 budgets=asyncio_server.budgets(config.http2.model_dump()),
                 unfinished_bytes=config.http2.unfinished_bytes,
@@ -286,7 +272,7 @@ class Node:
             # If what comes after this fails, it is neither started nor stopped.
             self._resources.callback(server.release)
         else:
-            server = GrpcServer(pipeline, transport=_taken(GrpcOptions, grpc), with_reflection=reflection)
+            server = GrpcServer(pipeline, transport=taken(GrpcOptions, grpc), with_reflection=reflection)
         self._servers.append(server)
         self.port = await server.listen(config.host, config.port, self.certificates)
         if config.files.http_port is not None:
@@ -303,7 +289,7 @@ class Node:
         web = config.web
         server = WebServer(
             pipeline,
-            options=_taken(WebOptions, web),
+            options=taken(WebOptions, web),
             downloads=Downloads(self.system.file_links, self.system.files),
             request_bytes=config.grpc.request_bytes,
             metrics=self.metrics,
@@ -350,60 +336,6 @@ class Node:
             self.failed.set_exception(StoreUnavailable("the database failed"))
 
 
-def options(config: Config) -> Options:
-    """The options of the chat system, from the settings."""
-    accounts, limits, commit = config.accounts, config.limits, config.commit
-    return Options(
-        trusting=bool(config.trusted_ids),
-        registration=accounts.registration,
-        certificate_login=config.tls.certificate_login,
-        inviters=accounts.inviters,
-        finding=accounts.finding,
-        directory=accounts.directory,
-        privacy=Privacy(accounts.adding, accounts.direct_messages),
-        read_threads=config.readers,
-        batches=Batches(commit.max_batch, commit.user_share, commit.max_waiting),
-        paging=Paging(limits.page, limits.max_page, limits.page_bytes),
-        streams=_taken(Bounds, config.subscribe, but=["position_check"]),
-        consumer_idle=config.subscribe.consumer_idle,
-        sessions=Policy(idle=accounts.session_idle, most=accounts.session_lifetime),
-        hashing=Hashing(
-            threads=accounts.password_threads,
-            max_waiting=accounts.password_waiting,
-            memory_kib=accounts.password_memory_kib,
-            passes=accounts.password_passes,
-        ),
-        attempts=AttemptLimits(
-            per_account_and_address=accounts.attempts_per_account_and_address,
-            per_address=accounts.attempts_per_address,
-            per_account=accounts.attempts_per_account,
-            window=accounts.attempts_window,
-        ),
-        accounts=_taken(AccountLimits, accounts),
-        rooms=_taken(RoomLimits, limits),
-        invitations_per_user=limits.invitations_per_user,
-        invitations_of_one=limits.invitations_of_one,
-        blocks_per_user=limits.blocks_per_user,
-        personal=_taken(PersonalLimits, limits),
-        adds_per_second=limits.adds_per_second,
-        adds_burst=limits.adds_burst,
-        search_memory_bytes=config.search.memory_bytes,
-        people_per_minute=limits.people_per_minute,
-        reports_per_hour=limits.reports_per_hour,
-        signals_per_second=limits.signals_per_second,
-        signals_burst=limits.signals_burst,
-        signal_room_members=limits.signal_room_members,
-        files=_file_limits(config),
-    )
-
-
-def _file_limits(config: Config) -> FileLimits:
-    # What comes with a part in its request is some hundred bytes at most.
-    room = max(config.grpc.request_bytes - 1024, 1)
-    limits = _taken(FileLimits, config.files, but=["part_bytes"])
-    return replace(limits, part_bytes=min(config.limits.part_bytes, room))
-
-
 def _images(config: Config) -> Images | None:
     files = config.files
     if not files.images:
@@ -447,16 +379,6 @@ def _note_place(store: SqlStore, place: str) -> None:
     store.put_fact(FILES_KEPT_IN, place)
 
 
-def request_limits(config: Config) -> Limits:
-    """The limits of requests, from the settings."""
-    return _taken(Limits, config.limits)
-
-
-def issuers(config: Config) -> dict[str, KnownIssuer]:
-    """The issuers in the settings."""
-    return known_issuers((issuer.name, issuer.issuer, issuer.label) for issuer in config.oidc)
-
-
 def _trusted(config: Config, limits: Limits) -> TrustedIds | None:
     """The authenticator that trusts ids, on a server that was told to."""
     for id_ in config.trusted_ids:
@@ -485,18 +407,6 @@ def _own_certificates(config: Config) -> Certificates:
     except OSError as exc:
         raise Unavailable(f"can't make a certificate in {config.data}: {exc.strerror}") from exc
     return Certificates(certificate, key, client_ca=config.tls.client_ca)
-
-
-def _taken(cls: type[T], group: object, *, but: Collection[str] = ()) -> T:
-    """The options of a part of the node, from the settings of the same names.
-
-    Args:
-        but: Options that are no settings, and keep their defaults.
-
-    Raises:
-        AttributeError: There is no setting for another one, which would keep its default whatever was set.
-    """
-    return cls(**{field.name: getattr(group, field.name) for field in fields(cls) if field.name not in but})
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

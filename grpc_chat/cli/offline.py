@@ -21,7 +21,7 @@ from grpc_chat.core.caller import SYSTEM, Caller
 from grpc_chat.core.rates import Rate
 from grpc_chat.core.system import ChatSystem
 from grpc_chat.errors import StoreInUse, StoreUnavailable
-from grpc_chat.node import issuers, options, request_limits
+from grpc_chat.node_options import issuers, options, request_limits
 from grpc_chat.sdk.admin import AdminCalls
 from grpc_chat.store.reads import Snapshot
 from grpc_chat.store.sqlite import open_store

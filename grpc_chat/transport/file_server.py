@@ -58,22 +58,12 @@ class FileServer:
             raise Unavailable(f"can't serve files on {join(host, port)}: {exc.strerror}") from exc
         taken.setblocking(False)
         self._socket = taken
-        config = uvicorn.Config(
-            cast("Any", self._answer),
+        config = http_config(
+            self._answer,
             http=_Protocol,
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            # Its logs would hold links, which are secrets.
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
             limit_concurrency=_CONNECTIONS,
             h11_max_incomplete_event_size=16 * 1024,
         )
-        config.load()
         if certificates:
             config.ssl = certificates.for_browsers()
         self._server = _Server(config)
@@ -110,6 +100,25 @@ class FileServer:
         except (ChatError, TimeoutError) as error:
             # What is cut off is shorter than was said, which every client notices.
             log.info("a download over HTTP was cut off: %s", error)
+
+
+def http_config(application: object, **more: Any) -> uvicorn.Config:
+    """A configuration of uvicorn for an application of ASGI: HTTP alone, and no logs, because they would hold
+    links to files, which are secrets."""
+    config = uvicorn.Config(
+        cast("Any", application),
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        **more,
+    )
+    config.load()
+    return config
 
 
 async def write(response: Response, send: Send) -> None:

@@ -11,16 +11,15 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-import uvicorn
 from uvicorn.server import ServerState
 
-from grpc_chat.api.downloads import Downloads
+from grpc_chat.api.downloads import Downloads, Response
 from grpc_chat.api.pipeline import Metadata, Pipeline
 from grpc_chat.core.file_links import PATH as FILES
 from grpc_chat.errors import ChatError, Unauthenticated
 from grpc_chat.transport.browser_sessions import HEADER as SESSION_HEADER
 from grpc_chat.transport.browser_sessions import browser_session
-from grpc_chat.transport.file_server import write
+from grpc_chat.transport.file_server import http_config, write
 from grpc_chat.transport.origins import Origins, Refused, Visit, preflight, told
 from grpc_chat.transport.web_calls import ASKED, PACKAGE, Asked, Calls
 from grpc_chat.transport.web_calls import told as told_error
@@ -169,15 +168,11 @@ def _adding(headers: Mapping[str, str], send: Send) -> Send:
 async def _fail(error: ChatError, send: Send, visit: Visit) -> None:
     """Answer a call before it is one."""
     status = 401 if isinstance(error, Unauthenticated) else 400
-    body = {"code": told_error(error).code.value, "message": error.message}
-    await _json(status, json.dumps(body).encode(), _adding(told(visit), send))
+    await write(_json(status, told_error(error).code.value, error.message, told(visit)), send)
 
 
 async def _preflight(visit: Visit, send: Send) -> None:
-    headers = DATA | (preflight(visit) if visit.origin else {"Allow": "POST"})
-    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": 204, "headers": encoded})
-    await send({"type": "http.response.body", "body": b""})
+    await write(Response(204, DATA | (preflight(visit) if visit.origin else {"Allow": "POST"})), send)
 
 
 async def _refuse(refused: Refused, path: str, send: Send) -> None:
@@ -185,15 +180,14 @@ async def _refuse(refused: Refused, path: str, send: Send) -> None:
         await write(said(refused.status, f"{refused}."), send)
         return
     code = {403: "permission_denied", 400: "invalid_argument", 421: "permission_denied"}
-    body = {"code": code.get(refused.status, "unimplemented"), "message": str(refused)}
-    await _json(refused.status, json.dumps(body).encode(), send)
+    await write(_json(refused.status, code.get(refused.status, "unimplemented"), str(refused), {}), send)
 
 
-async def _json(status: int, body: bytes, send: Send) -> None:
-    headers = DATA | {"Content-Type": "application/json", "Content-Length": str(len(body))}
-    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": encoded})
-    await send({"type": "http.response.body", "body": body})
+def _json(status: int, code: str, message: str, headers: dict[str, str]) -> Response:
+    """An error in the form of Connect."""
+    text = json.dumps({"code": code, "message": message})
+    told = {"Content-Type": "application/json", "Content-Length": str(len(text.encode()))}
+    return Response(status, DATA | told | headers, text)
 
 
 def serving(
@@ -225,23 +219,13 @@ def serving(
         request_bytes=request_bytes,
         port=port,
     )
-    config = uvicorn.Config(
+    config = http_config(
         application,
         http="h11",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        # Its logs would hold links to files, which are secrets.
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
         date_header=False,
-        proxy_headers=False,
         timeout_keep_alive=round(options.idle_time.total_seconds()),
         h11_max_incomplete_event_size=options.header_bytes,
     )
-    config.load()
     state = ServerState()
     state.tasks = tasks
     return lambda: WebConnection(server, config, state)

@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from grpc_chat.transport.socket_connection import named
+from grpc_chat.transport.socket_connection import give_up_after, named
 from grpc_chat.transport.tls_connection import names_in
 from grpc_chat.transport.web_options import WebOptions
 
@@ -24,7 +24,7 @@ _DISCARDED_BYTES = 1024 * 1024
 """How much of a request is read that was answered already, so that its client gets to read the answer."""
 
 _UNACKNOWLEDGED_MILLISECONDS = 20_000
-"""How long the other machine may not confirm what was sent. By itself, the kernel waits for 15 minutes."""
+"""How long the other machine may not confirm what was sent."""
 
 
 class Host(Protocol):
@@ -79,15 +79,12 @@ class WebConnection(H11Protocol):
         self.secure = transport.get_extra_info("ssl_object") is not None
         transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
         connected: socket.socket | None = transport.get_extra_info("socket")
-        with suppress(OSError):
-            if connected is not None:
-                # asyncio does so only where it made the socket itself. Otherwise, a second piece of an answer
-                # waits 40 ms for the client to acknowledge the first.
+        if connected is not None:
+            # asyncio does so only where it made the socket itself. Otherwise, a second piece of an answer
+            # waits 40 ms for the client to acknowledge the first.
+            with suppress(OSError):
                 connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if hasattr(socket, "TCP_USER_TIMEOUT"):
-                    connected.setsockopt(
-                        socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MILLISECONDS
-                    )
+        give_up_after(transport, _UNACKNOWLEDGED_MILLISECONDS)
         if not self._host.joined(self, self.ip):
             transport.abort()
             return

@@ -28,7 +28,8 @@ from grpc_chat.core.rooms import RoomLimits
 from grpc_chat.core.sessions import Policy
 from grpc_chat.core.users import Users
 from grpc_chat.grpc_settings import Grpc
-from grpc_chat.node import Node, _taken, options
+from grpc_chat.node import Node
+from grpc_chat.node_options import options, taken
 from grpc_chat.transport.grpc_server import GrpcOptions
 
 if TYPE_CHECKING:
@@ -93,10 +94,10 @@ def test_every_setting_reaches_the_part_of_its_name(
         **{name: another(getattr(defaults, name)) if name not in BOUNDED else BOUNDED[name] for name in names}
     )
 
-    taken: Any = _taken(told, given, but=["position_check"])
+    found: Any = taken(told, given, but=["position_check"])
 
-    assert {name: getattr(taken, name) for name in names} == {name: getattr(given, name) for name in names}
-    assert all(getattr(taken, name) != getattr(defaults, name) for name in names)
+    assert {name: getattr(found, name) for name in names} == {name: getattr(given, name) for name in names}
+    assert all(getattr(found, name) != getattr(defaults, name) for name in names)
     assert names <= {field.name for field in fields(told)}
 
 
@@ -108,9 +109,9 @@ def test_option_that_no_setting_has_is_an_error() -> None:
         max_bach: int = 1
 
     with pytest.raises(AttributeError, match="max_bach"):
-        _taken(Misspelt, config.Commit())
+        taken(Misspelt, config.Commit())
 
-    assert _taken(Misspelt, config.Commit(), but=["max_bach"]) == Misspelt()
+    assert taken(Misspelt, config.Commit(), but=["max_bach"]) == Misspelt()
 
 
 # One more than their default would be too much.
@@ -122,10 +123,10 @@ def test_defaults_are_the_same_in_both_places(
     group: type[BaseModel], told: type[DataclassInstance], others: set[str]
 ) -> None:
     """The part by itself, as in tests and benchmarks, behaves like the server."""
-    taken: Any = told()
+    found: Any = told()
 
     for name in group.model_fields.keys() - others:
-        assert getattr(group(), name) == getattr(taken, name), name
+        assert getattr(group(), name) == getattr(found, name), name
 
 
 def test_a_chat_system_is_by_default_what_the_settings_say() -> None:
