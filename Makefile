@@ -21,8 +21,8 @@ test: $(VENV) ## Run every test.
 
 test-all: $(VENV) ## Run every test in its long form, as before a release.
 	@TESTS=all $(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal
-	@echo "And on the server's own engine:"
-	@TESTS=all GRPC_CHAT_GRPC__ENGINE=asyncio $(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal \
+	@echo "And on grpcio:"
+	@TESTS=all GRPC_CHAT_GRPC__ENGINE=grpcio $(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal \
 		tests/integration tests/scenarios tests/property
 
 check: $(VENV) .venv-proto ## Lint, types, import rules, proto rules, generated files and locks.
@@ -34,7 +34,7 @@ bench: $(VENV) ## Measure, side by side with a floor; BENCH="lone unary" for som
 # What servers of torture, mutants and fuzz run on, where it is not the default.
 ON_ENGINE = $(if $(ENGINE),GRPC_CHAT_GRPC__ENGINE=$(ENGINE))
 
-torture: $(VENV) ## Break a server under load and judge what clients saw: ROUNDS=100 SEED=1 FAULT="F1 F2" ENGINE=asyncio
+torture: $(VENV) ## Break a server under load and judge what clients saw: ROUNDS=100 SEED=1 FAULT="F1 F2" ENGINE=grpcio
 	@$(ON_ENGINE) $(BIN)/python -m tests.torture --rounds $(or $(ROUNDS),20) $(if $(SEED),--seed $(SEED)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(foreach fault,$(FAULT),--fault $(fault)) $(TORTURE)
 
@@ -51,7 +51,7 @@ fuzz-frames: $(VENV) ## A million inputs that are nearly HTTP/2 at its core: INP
 fuzz-calls: $(VENV) ## A hundred thousand connections with calls that are nearly right, above that: INPUTS=1000000 SEED=1
 	@$(BIN)/python -m tests.fuzz_calls $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
 
-soak: $(VENV) ## Clients come and go for a long time, and nothing of them may stay: MINUTES=30 CONNECTS=10000 ENGINE=asyncio
+soak: $(VENV) ## Clients come and go for a long time, and nothing of them may stay: MINUTES=30 CONNECTS=10000 ENGINE=grpcio
 	@$(ON_ENGINE) $(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CONNECTS),--connects $(CONNECTS))
 
 herd: $(VENV) ## Ten thousand connections at once, three times, and nothing of them may stay: CONNECTIONS=1000 ENGINE=asyncio

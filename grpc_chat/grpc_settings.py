@@ -17,9 +17,10 @@ class Grpc(Group):
     """Limits and timeouts of connections."""
 
     engine: Literal["grpcio", "asyncio"] = Field(
-        "grpcio",
-        description="What speaks gRPC: `grpcio` is Google's library. `asyncio` is the server's own code, and "
-        "experimental: clients see the same, and each delivery and call takes less of the processor.",
+        "asyncio",
+        description="What speaks gRPC: `asyncio` is the server's own code, `grpcio` is Google's library. "
+        "Clients see the same; with grpcio each delivery and call takes more of the processor, and each "
+        "connection more memory.",
     )
     request_bytes: Count = Field(256 * 1024, description="Largest request, in bytes.")
     metadata_bytes: Count = Field(8 * 1024, description="Largest metadata of a call, in bytes.")
@@ -67,7 +68,7 @@ class Grpc(Group):
 
 
 class Http2(Group):
-    """Limits of connections with the engine `asyncio`."""
+    """Limits of connections. The engine `grpcio` has none of these."""
 
     connections_per_address: Count | None = Field(
         None,

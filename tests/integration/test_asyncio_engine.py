@@ -1,7 +1,4 @@
-"""The server's own engine, ``grpc.engine = "asyncio"``: what clients of grpcio see of it.
-
-``make test-all`` runs every integration test on it as well. These are a few that `make test` runs always.
-"""
+"""The server's own engine, ``grpc.engine = "asyncio"``: what clients see of it, and strangers."""
 
 from __future__ import annotations
 
@@ -13,10 +10,7 @@ from typing import Any, cast
 import grpc
 import pytest
 import pytest_asyncio
-from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2
 
-from grpc_chat import Message, RoomNotFound
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.transport.asyncio_server import AsyncioServer
 from grpc_chat.transport.grpc_connection import GrpcConnection
@@ -36,7 +30,6 @@ from tests.raw import (
     Frame,
     Http2Peer,
     UnaryStream,
-    call,
     request_headers,
 )
 from tests.support import until
@@ -76,26 +69,6 @@ def server_of(node: RunningNode) -> AsyncioServer:
     (server, *_) = node.node._servers
     assert isinstance(server, AsyncioServer)
     return server
-
-
-async def test_messages_travel(node: RunningNode) -> None:
-    """From one client to another, in order, and errors as they are with the other engine."""
-    sender, reader = node.client("1"), node.client("2")
-    async with reader.subscribe("general") as subscription:
-        updates = subscription.updates()
-        for number in range(20):
-            await sender.send("general", f"message {number}")
-        seen: list[str] = []
-        async for update in updates:
-            if isinstance(update, Message):
-                seen.append(update.text)
-            if len(seen) == 20:
-                break
-
-    assert seen == [f"message {number}" for number in range(20)]
-    with pytest.raises(RoomNotFound) as caught:
-        await sender.room("of nobody")
-    assert caught.value.code == "ROOM_NOT_FOUND"
 
 
 async def test_a_deadline_ends_a_call(node: RunningNode, channel: grpc.aio.Channel) -> None:
@@ -156,40 +129,6 @@ async def test_a_thousand_streams_on_one_connection(node: RunningNode, channel: 
     await until(lambda: server_of(node).open_calls == 0)
 
 
-async def test_large_messages_travel_both_ways(node: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    """4 MiB, which is many frames and windows."""
-    most = 4 * 1024 * 1024
-
-    async def generous(_self: object, _caller: object, request: pb.ListMessagesRequest) -> bytes:
-        return bytes(request.page_size)
-
-    monkeypatch.setattr("grpc_chat.core.messages.Messages.list_", generous)
-    request = pb.ListMessagesRequest(room_id="general", page_size=most).SerializeToString()
-    request += b"\x9a\x06\x80\x80\x80\x02" + bytes(most)  # field 99, which is left out
-    # A client without a limit of its own.
-    options = [("grpc.max_receive_message_length", -1)]
-    async with grpc.aio.insecure_channel(node.address, options=options) as channel:
-        answer = await call(channel, LIST, request, [AUTHORIZED])
-
-    assert answer.code is grpc.StatusCode.OK
-    assert len(answer.response) == most
-
-
-@pytest.mark.parametrize("how", [grpc.Compression.Gzip, grpc.Compression.Deflate])
-async def test_compressed_requests_are_taken(node: RunningNode, how: grpc.Compression) -> None:
-    """As grpc's own clients send them when they are told to."""
-    text = "again and again " * 100
-    message = pb.OutgoingMessage(
-        room_id="general", client_message_id=f"0000000{how.value}-0000-4000-8000-000000000000", text=text
-    )
-    request = pb.SendMessagesRequest(messages=[message]).SerializeToString()
-    async with grpc.aio.insecure_channel(node.address, compression=how) as channel:
-        answer = await call(channel, SEND, request, [AUTHORIZED])
-
-    assert answer.code is grpc.StatusCode.OK, answer.text
-    assert len(pb.SendMessagesResponse.FromString(answer.response).messages) == 1
-
-
 async def test_other_compressions_are_refused(node: RunningNode) -> None:
     """With the names of those that are taken, so that a client can try again with one of them."""
     with Http2Peer(node.node.port) as peer:
@@ -201,23 +140,6 @@ async def test_other_compressions_are_refused(node: RunningNode) -> None:
     assert answer
     assert b"\x0212" in answer.payload
     assert b"identity,gzip,deflate" in answer.payload
-
-
-async def test_health_and_reflection_are_there(channel: grpc.aio.Channel) -> None:
-    """Reflection answers a stream of questions, one after the other."""
-    answer = await call(channel, "/grpc.health.v1.Health/Check", b"", [])
-    assert health_pb2.HealthCheckResponse.FromString(answer.response).status == 1
-
-    for version in ("v1", "v1alpha"):
-        path = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
-        stream: Any = channel.stream_stream(path)()
-        for _ in range(3):
-            await stream.write(reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString())
-            response = reflection_pb2.ServerReflectionResponse.FromString(await stream.read())
-            assert len(response.list_services_response.service) > 5
-        await stream.done_writing()
-        assert await stream.read() is grpc.aio.EOF
-        assert await stream.code() is grpc.StatusCode.OK
 
 
 async def test_a_request_in_small_pieces_is_one(node: RunningNode) -> None:
