@@ -34,7 +34,7 @@ from tests.torture.history import body_hash
 from tests.torture.load import WORDS, Draft, Sender, Stubs, Unreadable, metadata, read_log
 from tests.torture.program import Program
 from tests.torture.servers import ROOT, DidNotStart, Server
-from tests.torture.world import KEEPER, QUIET, ForeignSender, Unmet, World, p99
+from tests.torture.world import KEEPER, QUIET, Unmet, World, p99
 
 Fault = Callable[[World], Awaitable[None]]
 FAULTS: dict[str, Fault] = {}
@@ -862,17 +862,14 @@ async def drained(world: World) -> None:
     code = await world.server.stop()
     if code:
         raise Unmet(f"the server ended with {code} when asked to stop")
-    # What had come over the wire and no handler had taken yet is cancelled by grpcio, and clients send it
-    # again. Of those that are no library this can be all that they have under way.
-    of_library = [sender for sender in world.senders if not isinstance(sender, ForeignSender)]
-    asked = of_library if ENGINE == "grpcio" else world.senders
-    ended = [cut for sender in asked for cut in sender.dropped if cut[0] < t0 < cut[1]]
+    ended = [cut for sender in world.senders for cut in sender.dropped if cut[0] < t0 < cut[1]]
     # On a busy machine a client's second may be over before the server gets to its call.
     dropped = [cut for cut in ended if not cut[2].startswith("DEADLINE_EXCEEDED")]
     world.note("F26 calls that ran out of time while the server stopped", len(ended) - len(dropped))
+    # What had come over the wire and no handler had taken yet is cancelled by grpcio; clients send it again.
     world.note("F26 calls that were not answered because the server stops", len(dropped))
     # The other engine answers all that came; a connection that it has not accepted yet is reset.
-    most = sum(sender.at_once for sender in asked) / 2 if ENGINE == "grpcio" else 1
+    most = sum(sender.at_once for sender in world.senders) / 2 if ENGINE == "grpcio" else 1
     if len(dropped) > most:
         raise Unmet(f"{len(dropped)} calls that were under way were not answered: {dropped[0][2]}")
     await world.until(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grpc_chat.wire import chat_pb2 as pb
+from tests.engine import ENGINE
 from tests.torture.changers import Changer, Pool
 from tests.torture.disks import Disk
 from tests.torture.foreign import ForeignStubs
@@ -371,7 +372,8 @@ class ForeignFollower(Follower):
 class ForeignSender(Sender):
     """A sender with several calls at once on a connection, that is no library's."""
 
-    at_once = 4
+    # grpcio cancels at a stop what no handler has taken yet: of four, that can be all.
+    at_once = 4 if ENGINE == "asyncio" else 1
 
     def connect(self, address: str, seed: str) -> ForeignStubs:
         return ForeignStubs(address, self.user, seed)
