@@ -22,6 +22,7 @@ from grpc_health.v1 import health
 from grpc_chat.api.pipeline import Method, Pipeline
 from grpc_chat.errors import Unavailable
 from grpc_chat.metrics import Metrics
+from grpc_chat.transport.acceptor import Acceptor
 from grpc_chat.transport.asyncio_services import health_methods, reflection_methods
 from grpc_chat.transport.calls import ANSWER_SECONDS
 from grpc_chat.transport.certificates import Certificates
@@ -112,7 +113,7 @@ class AsyncioServer:
         self._connections: set[Guest] = set()
         self._addresses: Counter[str] = Counter()
         self._sockets: list[socket.socket] = []
-        self._listening: list[asyncio.Server] = []
+        self._listening: list[Acceptor] = []
         self._certificates: Certificates | None = None
         self._dirty: list[Guest] = []
         self._ticking: asyncio.TimerHandle | None = None
@@ -171,10 +172,9 @@ class AsyncioServer:
 
     async def start(self) -> None:
         """Answer calls."""
-        for listening in self._sockets:
-            self._listening.append(
-                await self.loop.create_server(self._connection, sock=listening, backlog=_BACKLOG)
-            )
+        self._listening = [Acceptor(listening, self._connection) for listening in self._sockets]
+        for acceptor in self._listening:
+            acceptor.start()
         self._tick()
 
     def announce_stop(self) -> None:
@@ -188,8 +188,8 @@ class AsyncioServer:
         neither for clients that could end a call by reading but don't, nor for connections without calls.
         """
         self.stopping = True
-        for listening in self._listening:
-            listening.close()
+        for acceptor in self._listening:
+            acceptor.close()
         self.release()
         # Those that were accepted and have no protocol yet.
         await asyncio.sleep(0)

@@ -17,6 +17,7 @@ from grpc_chat.api.downloads import Downloads
 from grpc_chat.api.pipeline import Pipeline
 from grpc_chat.errors import Unavailable
 from grpc_chat.metrics import Metrics
+from grpc_chat.transport.acceptor import Acceptor
 from grpc_chat.transport.calls import LAST_SECONDS
 from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.web_options import WebOptions
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _BACKLOG = 1024
 _HANDSHAKE_SECONDS = 5.0
+_RETRY_SECONDS = 1.0
 
 
 class WebServer:
@@ -70,7 +72,8 @@ class WebServer:
         self._local = True
         self._port = 0
         self._beginning: asyncio.Task[None] | None = None
-        self._listening: asyncio.Server | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._listening: Acceptor | None = None
         self._stopping = False
         self._connections: set[WebConnection] = set()
         self._addresses: Counter[str] = Counter()
@@ -146,16 +149,21 @@ class WebServer:
                 grpc_address=self._grpc_address,
                 tasks=self._tasks,
             )
-            self._listening = await self._loop.create_server(
-                connect,
-                sock=self._socket,
-                backlog=_BACKLOG,
-                ssl=self._tls,
-                ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._tls else None,
+            self._listening = Acceptor(
+                self._socket, connect, tls=self._tls, tls_seconds=_HANDSHAKE_SECONDS if self._tls else None
             )
+            self._listening.start()
+        except OSError as exc:
+            # No descriptor is left to read the program with, for example.
+            log.error("browsers have to wait: %s", exc)
+            self._retry = self._loop.call_later(_RETRY_SECONDS, self._try_again)
         except Exception:
             log.exception("browsers can't be served")
             self.release()
+
+    def _try_again(self) -> None:
+        if self._socket:
+            self._loop.add_reader(self._socket, self._begin_soon)
 
     def announce_stop(self) -> None:
         """Streams tell it themselves."""
@@ -166,6 +174,8 @@ class WebServer:
         self._stopping = True
         if self._beginning:
             await asyncio.wait((self._beginning,))
+        if self._retry:
+            self._retry.cancel()
         if self._listening:
             self._listening.close()
         self.release()

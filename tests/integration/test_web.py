@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import importlib
 import json
+import os
 import re
 import socket
 import ssl
@@ -11,6 +14,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -29,6 +33,7 @@ from google.protobuf.message import Message
 from grpc_chat import new_message_id
 from grpc_chat.errors import ChatError, InvalidRequest, Unavailable
 from grpc_chat.testing import RunningNode, running_node
+from grpc_chat.transport import web_server
 from grpc_chat.transport.web_server import WebServer
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.names import method_path
@@ -215,6 +220,23 @@ async def test_a_server_that_no_browser_calls_loads_nothing_for_it() -> None:
     assert loaded == [False, True]
     out, _ = await process.communicate()
     assert out.split() == []
+
+
+async def test_browsers_wait_while_no_descriptor_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first of them needs can't be read then; it is tried again."""
+    tries: list[str] = []
+
+    def import_module(name: str) -> object:
+        tries.append(name)
+        if len(tries) < 3:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return importlib.import_module(name)
+
+    monkeypatch.setattr(web_server, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(web_server, "importlib", SimpleNamespace(import_module=import_module))
+    async with running_node("alice", web=WEB) as node, browser() as client:
+        assert (await client.get(url(node, "/"))).status_code == 200
+    assert len(tries) == 3
 
 
 async def test_page_says_what_this_is(node: RunningNode) -> None:

@@ -30,6 +30,7 @@ from grpc_chat.testing import FaultyProxy
 from grpc_chat.wire import chat_pb2 as pb
 from tests.engine import ENGINE
 from tests.torture.disks import Unavailable, cannot_mount
+from tests.torture.foreign import ForeignStubs
 from tests.torture.history import body_hash
 from tests.torture.load import WORDS, Draft, Sender, Stubs, Unreadable, metadata, read_log
 from tests.torture.program import Program
@@ -811,6 +812,10 @@ async def memory_used_up(world: World) -> None:
 async def descriptors_used_up(world: World) -> None:
     """More connections than descriptors: who is connected stays served, and it heals by itself."""
     t0, pid = world.now(), world.server.pid
+    # Clients that cut themselves off would not get in again.
+    foreign = [each.stubs for each in world.senders if isinstance(each.stubs, ForeignStubs)]
+    for stubs in foreign:
+        stubs.calm = True
     # Streams and a reader are open, and the database's connections with them.
     await world.resumed()
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -831,16 +836,18 @@ async def descriptors_used_up(world: World) -> None:
     finally:
         for each in sockets:
             each.close()
+        for stubs in foreign:
+            stubs.calm = False
     healed = world.now()
-    stubs = Stubs(world.server.address)
+    newcomer = Stubs(world.server.address)
     try:
-        await stubs.auth.GetMe(
+        await newcomer.auth.GetMe(
             pb.GetMeRequest(), timeout=SETTLED, metadata=metadata("quiet"), wait_for_ready=True
         )
     except grpc.aio.AioRpcError as error:
         raise Unmet(f"no new client was served after descriptors were free: {error.code().name}") from None
     finally:
-        await stubs.close()
+        await newcomer.close()
         if world.server.running and world.server.pid == pid:
             resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
     world.note("F24 seconds until a new client was served", world.now() - healed)

@@ -384,7 +384,7 @@ class _Method:
 class Unary(_Method):
     async def __call__(self, request: Message, *, timeout: float, metadata: object = None) -> Any:
         call = await self._begin(request, timeout)
-        chance = self._stubs.chance.random()
+        chance = 1.0 if self._stubs.calm else self._stubs.chance.random()
         if chance < 0.01:
             call.cancel()
         elif chance < 0.02:
@@ -445,7 +445,7 @@ class ForeignStubs:
     """The methods that senders and followers use, on one connection after the other.
 
     Attributes:
-        calm: Whether answers are read without whims.
+        calm: Whether it does as libraries do, for now, without whims and accidents.
     """
 
     def __init__(self, address: str, user: str, seed: str) -> None:
