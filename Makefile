@@ -14,16 +14,25 @@ help: ## Show these targets.
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV) ## Start a server with members 1, 2 and 3 on an embedded database in ./data-trusted.
+	@$(BIN)/python -m tools.web build || echo "The server starts without the web client, which could not be built." >&2
 	@$(BIN)/grpc-chat serve --trusted-ids 1,2,3 --data data-trusted
 
-test: $(VENV) ## Run every test.
+test: $(VENV) web ## Run every test.
+	@$(BIN)/python -m tools.web test --reporter=dot
 	@$(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal
 
-test-all: $(VENV) ## Run every test in its long form, as before a release.
+test-all: $(VENV) web ## Run every test in its long form, as before a release.
+	@$(BIN)/python -m tools.web test --reporter=dot
 	@TESTS=all $(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal
 	@echo "And on grpcio:"
 	@TESTS=all GRPC_CHAT_GRPC__ENGINE=grpcio $(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal \
 		tests/integration tests/scenarios tests/property
+
+web: $(VENV) ## Build the web client into grpc_chat/web/client, if it has changed.
+	@$(BIN)/python -m tools.web build
+
+web-dev: $(VENV) ## Serve web/ as it is edited, in front of the server of `make run`; GRPC_CHAT_SERVER=URL for another.
+	@$(BIN)/python -m tools.web dev
 
 check: $(VENV) .venv-proto ## Lint, types, import rules, proto rules, generated files and locks.
 	@$(BIN)/python -m tools.check
@@ -71,6 +80,7 @@ format: $(VENV) ## Format the code and the proto.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/buf format --write chat.proto
+	@$(BIN)/python -m tools.web format
 
 proto: $(VENV) .venv-proto ## Generate the messages and the table of limits from chat.proto.
 	@$(BIN)/python tools/proto.py
@@ -81,7 +91,7 @@ docs: $(VENV) ## Write the generated reference pages again.
 picture: $(VENV) ## Draw the terminal that README.md shows again, from a real server and its real words.
 	@$(BIN)/python tools/picture.py
 
-wheel: $(VENV) ## Build dist/grpc_chat-VERSION-py3-none-any.whl: client, server and SDK, for pipx or uv tool.
+wheel: $(VENV) web ## Build dist/grpc_chat-VERSION-py3-none-any.whl: client, server and SDK, for pipx or uv tool.
 	@$(BIN)/python -m hatchling build -t wheel
 
 lock: $(VENV) ## Resolve the dependencies again; UPGRADE=1 takes the newest.
@@ -89,7 +99,7 @@ lock: $(VENV) ## Resolve the dependencies again; UPGRADE=1 takes the newest.
 
 clean: ## Remove what the other targets made, except ./data and ./data-trusted.
 	rm -rf $(VENV) .venv-proto .venv-proxies .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist \
-		tests/integration/node/node_modules
+		tests/integration/node/node_modules web/node_modules grpc_chat/web/client
 
 # The marker is written last, so an interrupted installation starts again. requirements-build.lock goes first
 # because it holds pip: the one that comes with Python 3.11 compares every file ever released with every platform
@@ -121,5 +131,5 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PIP) --python .venv-proxies/bin/python install --no-compile --require-hashes -r requirements-proxies.lock
 	@touch $@
 
-.PHONY: help run test test-all check bench torture mutants fuzz fuzz-frames fuzz-calls soak herd proxies h2spec clients format proto docs picture wheel lock clean
+.PHONY: help run test test-all web web-dev check bench torture mutants fuzz fuzz-frames fuzz-calls soak herd proxies h2spec clients format proto docs picture wheel lock clean
 .PHONY: $(VENV) .venv-proto .venv-proxies

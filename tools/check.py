@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tools import locks, node, proto
+from tools import locks, node, proto, web
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
@@ -74,8 +74,11 @@ def generated_fresh() -> None:
     with TemporaryDirectory() as folder:
         try:
             proto.generate(Path(folder))
+            proto.generate_typescript(Path(folder))
         except SystemExit as error:
             raise CheckFailed(str(error)) from None
+        except subprocess.CalledProcessError as error:
+            raise CheckFailed(error.stderr or f"{error.cmd} failed") from None
         fresh, committed = _generated(Path(folder)), _generated(ROOT)
     stale = sorted(name for name in fresh | committed if fresh.get(name) != committed.get(name))
     if stale:
@@ -85,6 +88,7 @@ def generated_fresh() -> None:
 def _generated(root: Path) -> dict[str, bytes]:
     package = root / "grpc_chat"
     files = [*(package / "wire").glob("chat_pb2*"), *(package / "api").glob("table.py")]
+    files += (root / "web" / "src" / "wire").glob("chat_pb*")
     return {path.name: path.read_bytes() for path in files}
 
 
@@ -132,12 +136,22 @@ def dockerfile() -> str | None:
     return None
 
 
+def web_client(name: str, *arguments: str) -> None:
+    try:
+        web.installed()
+        web.run(name, *arguments)
+    except subprocess.CalledProcessError as error:
+        raise CheckFailed(error.stderr) from None
+
+
 # The slow ones first, so that two cores end at the same time.
 CHECKS: dict[str, Callable[[], str | None]] = {
     "types": types,
     "import rules": partial(run, "lint-imports", "--no-logo"),
     "locks fresh": locks_fresh,
     "generated code fresh": generated_fresh,
+    "web types": partial(web_client, "tsc", "--noEmit"),
+    "web lint": partial(web_client, "biome", "check", "--error-on-warnings", "."),
     "format": partial(run, "ruff", "format", "--check", "--quiet"),
     "lint": partial(run, "ruff", "check", "--quiet"),
     "proto lint": partial(run, "buf", "lint", "chat.proto"),

@@ -22,7 +22,7 @@ LOCKS = {
 }
 """What each lock resolves, as arguments of ``uv pip compile``."""
 
-NODE_PROJECTS = [ROOT / "tests" / "integration" / "node"]
+NODE_PROJECTS = [ROOT / "tests" / "integration" / "node", ROOT / "web"]
 """Folders with a package.json and its package-lock.json."""
 
 COMPILE = (

@@ -1,4 +1,6 @@
-"""Generate wire/chat_pb2* and api/table.py of the package from chat.proto: python tools/proto.py [FOLDER]
+"""Generate what is made of chat.proto: python tools/proto.py [FOLDER]
+
+That is wire/chat_pb2* and api/table.py of the package, and, without FOLDER, web/src/wire/chat_pb.ts.
 
 All generated code of a Python process shares one pool of descriptors, in which a file name and a full name
 exist once. A program that uses the SDK may have a ``chat.proto`` of its own, or stubs made from an older copy
@@ -9,6 +11,7 @@ afterwards.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -60,6 +63,21 @@ def generate(target: Path) -> None:
         raise SystemExit(str(error)) from None
 
 
+def generate_typescript(target: Path) -> None:
+    """Write the messages of the web client below ``target``; its packages are installed for it."""
+    from tools import web
+
+    web.installed()
+    plugin = {
+        "local": web.tool("protoc-gen-es"),
+        "out": str(target / "web" / "src" / "wire"),
+        "opt": ["target=ts"],
+    }
+    template = json.dumps({"version": "v2", "plugins": [plugin]})
+    command = [str(PLUGINS / "buf"), "generate", "--template", template, "--path", "chat.proto"]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
 def promise() -> None:
     """Add what is new in chat.proto to what was promised so far, unless something was taken away."""
     promised = ROOT / "tests" / "chat.descriptor.binpb"
@@ -88,4 +106,5 @@ def under_own_name(proto: str) -> str:
 if __name__ == "__main__":
     generate(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT)
     if len(sys.argv) == 1:
+        generate_typescript(ROOT)
         promise()

@@ -42,7 +42,7 @@ class Response:
 
     status: int
     headers: dict[str, str]
-    text: str = ""
+    text: str | bytes = ""
     content: AsyncGenerator[bytes] | None = field(default=None, compare=False)
     """Instead of a text. It MUST be closed. Where it raises at once, :func:`refused` is the answer instead;
     later, the answer must be cut off, so that nobody takes a part of it for the whole."""

@@ -126,7 +126,9 @@ async def write(response: Response, send: Send) -> None:
     content = response.content
     if content is None:
         await _begin(response, send)
-        await send({"type": "http.response.body", "body": response.text.encode()})
+        text = response.text
+        body = text.encode() if isinstance(text, str) else text
+        await send({"type": "http.response.body", "body": body})
         return
     async with aclosing(content):
         try:

@@ -82,7 +82,7 @@ class WebApplication:
             elif scope["path"].startswith(FILES):
                 await self._file(scope, send, first)
             else:
-                await write(self._pages.answer(scope["method"], scope["path"], visit.own), send)
+                await write(self._pages.answer(scope["method"], scope["path"], visit.own, first), send)
         except Refused as refused:
             await _refuse(refused, scope["path"], send)
         except Exception:

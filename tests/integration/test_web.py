@@ -243,9 +243,9 @@ async def test_page_says_what_this_is(node: RunningNode) -> None:
     """With headers that let it do nothing but be read."""
     async with browser() as client:
         page, style, head = (
-            await client.get(url(node, "/")),
+            await client.get(url(node, "/about")),
             await client.get(url(node, "/style.css")),
-            await client.head(url(node, "/")),
+            await client.head(url(node, "/about")),
         )
         elsewhere = [await client.get(url(node, path)) for path in ("/x", "/../etc/passwd", "/%2e%2e/x")]
 

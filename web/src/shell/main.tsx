@@ -1,0 +1,12 @@
+import { render } from "preact";
+import "../ui/tokens.css";
+import "../ui/base.css";
+import { followLinks } from "../ui/location";
+import { App } from "./App";
+import { find } from "./router";
+import { routes } from "./routes";
+
+followLinks((path) => find(routes, path) !== undefined);
+
+const root = document.getElementById("app");
+if (root) render(<App />, root);

@@ -1,0 +1,15 @@
+export const common = {
+  product: "grpc-chat",
+  cancel: "Cancel",
+  close: "Close",
+  save: "Save",
+  remove: "Remove",
+  back: "Back",
+  more: "More",
+  loading: "Loading …",
+  tryAgain: "Try again",
+  search: "Search",
+  you: "you",
+  bot: "bot",
+  unreachable: "The server can’t be reached.",
+} as const;

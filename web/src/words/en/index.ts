@@ -1,0 +1,8 @@
+import { common } from "./common";
+import { shell } from "./shell";
+import { signIn } from "./signIn";
+
+/** Everything in the client that people read. A translation has the same shape. */
+export const en = { common, shell, signIn };
+
+export type Words = typeof en;
