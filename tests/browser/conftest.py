@@ -1,0 +1,28 @@
+"""The web client as it is built, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.browser.browsers import Browsers, browsers, chromium, installed
+from tools import web
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a Chromium is told what to do. All tests of a worker share it."""
+    program = installed()
+    if not program:
+        pytest.skip("there is no Chromium; with Debian: apt-get install chromium")
+    web.built()
+    with chromium(program, tmp_path_factory.mktemp("chromium")) as found:
+        yield found
+
+
+@pytest.fixture
+async def pages(address: str) -> AsyncIterator[Browsers]:
+    """Opens pages, none of which may complain."""
+    async with browsers(address) as found:
+        yield found
