@@ -1,0 +1,167 @@
+/** The threads that are known: those that the user follows, and those of the rooms that are open. */
+
+import type { Calls } from "../wire/calls";
+import type { Event, Thread } from "../wire/chat_pb";
+import type { ThreadView } from "./api";
+import { NO_MARKER, type Stored, type ThreadRecord, threadKey } from "./model";
+import { marker, thread as read } from "./read";
+import { gathered } from "./timing";
+
+/** So many pages of a room's threads are loaded when it is opened. */
+const PAGES = 3;
+
+export class Threads {
+  readonly records = new Map<string, ThreadRecord>();
+  private readonly listed = new Set<string>();
+  private readonly wanted = new Map<string, { roomId: string; root: number }>();
+  private readonly ask = gathered(300, () => void this.load());
+
+  constructor(
+    private readonly calls: Calls,
+    private readonly changed: (record: ThreadRecord) => void,
+  ) {}
+
+  get(roomId: string, root: number): ThreadRecord | undefined {
+    return this.records.get(threadKey(roomId, root));
+  }
+
+  view(roomId: string, root: number): ThreadView | undefined {
+    const record = this.get(roomId, root);
+    if (!record || (record.replies === 0 && !record.following)) return undefined;
+    const over = record.mutedUntil !== undefined && record.mutedUntil <= Date.now();
+    return {
+      replies: record.replies,
+      lastTime: record.lastTime,
+      unread: record.following ? record.marker.unread : 0,
+      following: record.following,
+      muted: record.muted && !over,
+    };
+  }
+
+  put(record: ThreadRecord): void {
+    this.records.set(threadKey(record.roomId, record.root), record);
+    this.changed(record);
+  }
+
+  /** In how many threads something waits. */
+  waiting(now: number): number {
+    let count = 0;
+    for (const record of this.records.values()) {
+      const muted = record.muted && !(record.mutedUntil !== undefined && record.mutedUntil <= now);
+      if (record.following && !muted && record.marker.unread > 0) count += 1;
+    }
+    return count;
+  }
+
+  /** The server's word on a thread, as streams and calls bring it. */
+  told(of: Thread): ThreadRecord {
+    const record = read(of);
+    const known = this.get(record.roomId, record.root);
+    if (known && known.lastSeq > record.lastSeq) {
+      // Messages came after that was read: it must be read again.
+      this.want(record.roomId, record.root);
+      const { replies, lastSeq, lastTime } = known;
+      this.put({ ...record, replies, lastSeq, lastTime });
+    } else this.put(record);
+    return record;
+  }
+
+  apply(
+    event: Event,
+    me: string,
+    added: Stored | undefined,
+    target: Stored | undefined,
+  ): ThreadRecord | undefined {
+    const said = added?.entry;
+    const seq = Number(event.seq);
+    if (said?.kind === "message" && said.threadRoot !== undefined) {
+      const known = this.get(event.roomId, said.threadRoot);
+      if (!known) {
+        this.want(event.roomId, said.threadRoot);
+        return undefined;
+      }
+      if (seq <= known.lastSeq) return undefined;
+      const next = { ...known, lastSeq: seq, lastTime: said.time };
+      if (!said.deleted) next.replies += 1;
+      if (said.userId === me) {
+        next.following = true;
+        next.marker = { ...NO_MARKER, seq, lastSeq: seq };
+      } else if (next.following && !said.deleted && seq > next.marker.lastSeq)
+        next.marker = { ...next.marker, unread: next.marker.unread + 1, lastSeq: seq };
+      this.put(next);
+      return next;
+    }
+    if (event.kind.case !== "messageDeleted") return undefined;
+    const gone = target?.entry;
+    if (!target || gone?.kind !== "message" || gone.deleted || gone.threadRoot === undefined)
+      return undefined;
+    const known = this.get(event.roomId, gone.threadRoot);
+    if (!known) return undefined;
+    const next = { ...known, replies: Math.max(0, known.replies - 1) };
+    if (gone.seq > next.marker.seq && gone.userId !== me && seq > next.marker.lastSeq)
+      next.marker = { ...next.marker, unread: Math.max(0, next.marker.unread - 1) };
+    this.put(next);
+    return next;
+  }
+
+  setMarker(of: Parameters<typeof marker>[0]): void {
+    const known = this.get(of.roomId, Number(of.threadRoot));
+    if (known) this.put({ ...known, marker: marker(of) });
+  }
+
+  /** Asks the server about a thread that is not known. */
+  want(roomId: string, root: number): void {
+    this.wanted.set(threadKey(roomId, root), { roomId, root });
+    this.ask();
+  }
+
+  private async load(): Promise<void> {
+    const wanted = [...this.wanted.values()];
+    this.wanted.clear();
+    for (const { roomId, root } of wanted) {
+      try {
+        const page = await this.calls.messages.listThreadMessages({
+          roomId,
+          threadRoot: BigInt(root),
+          pageSize: 1,
+        });
+        if (page.thread) this.told(page.thread);
+      } catch {
+        // It is hidden, or the server is away: the next message asks again.
+      }
+    }
+  }
+
+  /** The threads of a room that is opened. */
+  async list(roomId: string): Promise<void> {
+    if (this.listed.has(roomId)) return;
+    this.listed.add(roomId);
+    try {
+      let pageToken = "";
+      for (let page = 0; page < PAGES; page += 1) {
+        const answer = await this.calls.messages.listThreads({ roomId, pageSize: 200, pageToken });
+        for (const one of answer.threads) this.told(one);
+        pageToken = answer.nextPageToken;
+        if (!pageToken) break;
+      }
+    } catch {
+      this.listed.delete(roomId);
+    }
+  }
+
+  /** After a pause in which messages may have been missed, or when the room is lost. */
+  unlist(roomId: string): void {
+    this.listed.delete(roomId);
+  }
+
+  forget(roomId: string): void {
+    this.listed.delete(roomId);
+    for (const [key, record] of this.records) if (record.roomId === roomId) this.records.delete(key);
+  }
+
+  clear(): void {
+    this.records.clear();
+    this.listed.clear();
+    this.wanted.clear();
+  }
+}
