@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from "preact";
-import { useId } from "preact/hooks";
+import { useEffect, useId, useRef } from "preact/hooks";
 import "./Field.css";
 
 interface FieldProps {
@@ -56,11 +56,15 @@ type InputProps = Omit<JSX.InputHTMLAttributes<HTMLInputElement>, "id" | "label"
   FieldProps & {
     readonly value: string;
     readonly onValue: (value: string) => void;
-    readonly inputRef?: preact.Ref<HTMLInputElement>;
   };
 
 /** A line of text with its label. */
-export function Field({ label, hint, error, hideLabel, onValue, inputRef, ...rest }: InputProps) {
+export function Field({ label, hint, error, hideLabel, onValue, autofocus, ...rest }: InputProps) {
+  const input = useRef<HTMLInputElement>(null);
+  // The attribute counts only once for a page.
+  useEffect(() => {
+    if (autofocus) input.current?.focus();
+  }, []);
   return (
     <Labelled
       {...{ label, hint, ...(error && { error }), ...(hideLabel && { hideLabel }) }}
@@ -69,7 +73,7 @@ export function Field({ label, hint, error, hideLabel, onValue, inputRef, ...res
           dir="auto"
           {...rest}
           {...described}
-          {...(inputRef && { ref: inputRef })}
+          ref={input}
           class="field__input"
           onInput={(event) => onValue(event.currentTarget.value)}
         />

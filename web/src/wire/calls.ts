@@ -1,3 +1,4 @@
+import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient } from "@connectrpc/connect";
 import {
   AdminService,
@@ -11,6 +12,7 @@ import {
   RoomService,
   SubscribeService,
 } from "./chat_pb";
+import { toChatError } from "./errors";
 import { createTransport, type Identity } from "./transport";
 
 /**
@@ -33,16 +35,42 @@ export interface Calls {
 
 export function createCalls(identity: Identity, baseUrl?: string): Calls {
   const transport = createTransport(identity, baseUrl);
+  const client = <T extends DescService>(service: T) => translated(createClient(service, transport));
   return {
-    auth: createClient(AuthService, transport),
-    rooms: createClient(RoomService, transport),
-    messages: createClient(MessageService, transport),
-    files: createClient(FileService, transport),
-    polls: createClient(PollService, transport),
-    presence: createClient(PresenceService, transport),
-    personal: createClient(PersonalService, transport),
-    moderation: createClient(ModerationService, transport),
-    admin: createClient(AdminService, transport),
-    subscribe: createClient(SubscribeService, transport),
+    auth: client(AuthService),
+    rooms: client(RoomService),
+    messages: client(MessageService),
+    files: client(FileService),
+    polls: client(PollService),
+    presence: client(PresenceService),
+    personal: client(PersonalService),
+    moderation: client(ModerationService),
+    admin: client(AdminService),
+    subscribe: client(SubscribeService),
   };
+}
+
+type Method = (...given: readonly unknown[]) => Promise<unknown> | AsyncIterable<unknown>;
+
+/** The same methods, which fail with a `ChatError`. Interceptors can't do that: what they throw is wrapped. */
+function translated<T extends object>(client: T): T {
+  const methods = Object.entries<Method>(client as Record<string, Method>).map(([name, method]) => [
+    name,
+    (...given: readonly unknown[]) => {
+      const result = method(...given);
+      if (Symbol.asyncIterator in result) return translatedStream(result);
+      return result.catch((thrown) => {
+        throw toChatError(thrown);
+      });
+    },
+  ]);
+  return Object.fromEntries(methods);
+}
+
+async function* translatedStream(messages: AsyncIterable<unknown>): AsyncIterable<unknown> {
+  try {
+    yield* messages;
+  } catch (thrown) {
+    throw toChatError(thrown);
+  }
 }

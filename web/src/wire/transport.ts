@@ -1,6 +1,5 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
-import { toChatError } from "./errors";
 
 /** Who calls: the session in the browser's cookie, or, on a server with trusted ids, a name. */
 export type Identity = { readonly kind: "cookie" } | { readonly kind: "trusted"; readonly userId: string };
@@ -14,7 +13,7 @@ export function createTransport(identity: Identity, baseUrl: string = location.o
     baseUrl,
     useBinaryFormat: true,
     defaultTimeoutMs: DEADLINE,
-    interceptors: [errors, identified(identity)],
+    interceptors: [identified(identity)],
     fetch: (input, init) => fetch(input, { ...init, cache: "no-store", referrerPolicy: "no-referrer" }),
   });
 }
@@ -25,21 +24,4 @@ function identified(identity: Identity): Interceptor {
     else request.header.set("Authorization", `Bearer ${encodeURIComponent(identity.userId)}`);
     return next(request);
   };
-}
-
-const errors: Interceptor = (next) => async (request) => {
-  try {
-    const response = await next(request);
-    return response.stream ? { ...response, message: translated(response.message) } : response;
-  } catch (thrown) {
-    throw toChatError(thrown);
-  }
-};
-
-async function* translated<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
-  try {
-    yield* messages;
-  } catch (thrown) {
-    throw toChatError(thrown);
-  }
 }
