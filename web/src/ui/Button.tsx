@@ -4,7 +4,7 @@ import { Spinner } from "./Spinner";
 
 export type ButtonVariant = "primary" | "plain" | "quiet" | "danger";
 
-interface ButtonProps extends Omit<JSX.HTMLAttributes<HTMLButtonElement>, "size"> {
+interface ButtonProps extends Omit<JSX.ButtonHTMLAttributes<HTMLButtonElement>, "type" | "disabled"> {
   readonly variant?: ButtonVariant;
   readonly size?: "small" | "normal";
   readonly type?: "button" | "submit";

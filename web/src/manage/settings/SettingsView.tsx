@@ -1,0 +1,79 @@
+import type { ComponentType } from "preact";
+import { useSession } from "../../app/context";
+import { settingsPath } from "../../app/paths";
+import {
+  BellIcon,
+  BotIcon,
+  ClockIcon,
+  InboxIcon,
+  KeyIcon,
+  LinkIcon,
+  LockIcon,
+  PersonIcon,
+  SmileIcon,
+  WarningIcon,
+} from "../../ui/icons";
+import { words } from "../../words";
+import { ManageRoot } from "../kit/ManageRoot";
+import { Pages } from "../kit/Page";
+import { BlocksPage } from "./BlocksPage";
+import { BotsPage } from "./BotsPage";
+import { IdentitiesPage } from "./IdentitiesPage";
+import { InvitationsPage } from "./InvitationsPage";
+import { NotificationsPage } from "./NotificationsPage";
+import { PasswordPage } from "./PasswordPage";
+import { ProfilePage } from "./ProfilePage";
+import { SessionsPage } from "./SessionsPage";
+import { StatusPage } from "./StatusPage";
+import { TokensPage } from "./TokensPage";
+
+interface Entry {
+  readonly key: keyof typeof words.manage.settings.pages;
+  readonly group: keyof typeof words.manage.settings.groups;
+  readonly icon: ComponentType;
+  readonly page: ComponentType;
+  /** Whether it is about accounts, which servers with trusted ids do not have. */
+  readonly account: boolean;
+}
+
+const ENTRIES: readonly Entry[] = [
+  { key: "profile", group: "you", icon: PersonIcon, page: ProfilePage, account: true },
+  { key: "status", group: "you", icon: SmileIcon, page: StatusPage, account: false },
+  { key: "invitations", group: "you", icon: InboxIcon, page: InvitationsPage, account: false },
+  { key: "notifications", group: "you", icon: BellIcon, page: NotificationsPage, account: false },
+  { key: "blocks", group: "you", icon: WarningIcon, page: BlocksPage, account: true },
+  { key: "password", group: "account", icon: LockIcon, page: PasswordPage, account: true },
+  { key: "identities", group: "account", icon: LinkIcon, page: IdentitiesPage, account: true },
+  { key: "sessions", group: "account", icon: ClockIcon, page: SessionsPage, account: true },
+  { key: "tokens", group: "programs", icon: KeyIcon, page: TokensPage, account: true },
+  { key: "bots", group: "programs", icon: BotIcon, page: BotsPage, account: true },
+];
+
+/** `/settings` and `/settings/:section`. */
+export function SettingsView({ params }: { readonly params: Readonly<Record<string, string>> }) {
+  const { identity } = useSession();
+  const text = words.manage.settings;
+  const entries = ENTRIES.filter((entry) => !entry.account || identity.kind === "cookie");
+  const shown = entries.find((entry) => entry.key === params.section) ?? entries[0];
+  if (!shown) return null;
+  const groups = [...new Set(entries.map((entry) => entry.group))].map((group) => ({
+    label: text.groups[group],
+    links: entries
+      .filter((entry) => entry.group === group)
+      .map(({ key, icon: Icon }) => ({ key, label: text.pages[key], icon: <Icon /> })),
+  }));
+  const Shown = shown.page;
+  return (
+    <ManageRoot>
+      <Pages
+        title={text.title}
+        base={settingsPath()}
+        groups={groups}
+        chosen={params.section}
+        shown={shown.key}
+      >
+        <Shown key={shown.key} />
+      </Pages>
+    </ManageRoot>
+  );
+}
