@@ -22,6 +22,7 @@ from grpc_chat.metrics import Metrics
 from grpc_chat.oidc_settings import Oidc
 from grpc_chat.wire import chat_pb2
 from grpc_chat.wire.names import api_file
+from tests.looped import each
 from tests.proxies import proxies
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -179,7 +180,7 @@ def test_there_are_commands_to_document() -> None:
     assert {"grpc-chat", "grpc-chat serve", "grpc-chat config check"} <= set(ALL_COMMANDS)
 
 
-@pytest.mark.parametrize("name", ALL_COMMANDS)
+@each("name", ALL_COMMANDS)
 def test_every_command_and_flag_is_documented(name: str) -> None:
     """Each command has a heading, a sentence, and each of its flags with what it does."""
     command = ALL_COMMANDS[name]
@@ -195,7 +196,7 @@ def test_every_command_and_flag_is_documented(name: str) -> None:
             assert parameter.help.split()[0] in body
 
 
-@pytest.mark.parametrize("name", [n for n, c in ALL_COMMANDS.items() if not isinstance(c, click.Group)])
+@each("name", [n for n, c in ALL_COMMANDS.items() if not isinstance(c, click.Group)])
 def test_every_command_shows_an_example(name: str) -> None:
     """Its help holds a line to copy that begins with the command itself."""
     examples = (ALL_COMMANDS[name].help or "").partition("Example")[2]

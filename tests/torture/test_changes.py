@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import pytest
-
+from tests.looped import each
 from tests.torture.checker import check
 from tests.torture.history import body_hash
 from tests.torture.simulation import EPOCH, ROOM, Simulation
@@ -242,7 +241,7 @@ def hole_in_a_visit(told: Simulation) -> None:
     told.read(after=2, items=copy.deepcopy([told.log[2], told.log[4]]), full=True)["user"] = "w8"
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "more"),
     [
         ("CHANGE-LOST", edited_in_vain),

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.looped import each
 from tests.torture import keeping_plants, plants  # noqa: F401 - registers them
 from tests.torture.checker import NAMES, check
 from tests.torture.history import body_hash
@@ -266,7 +267,7 @@ def test_every_anomaly_has_a_plant() -> None:
     assert set(PLANTS) == set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_a_planted_anomaly_is_named(name: str) -> None:
     """In a history that is clean but for one thing, that one thing is found, and nothing else."""
     told = story()

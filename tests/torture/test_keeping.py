@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import copy
 
-import pytest
-
+from tests.looped import each
 from tests.torture.checker import check
 from tests.torture.counting import EVERYONE
 from tests.torture.history import body_hash
@@ -251,7 +250,7 @@ def there_and_away(told: Simulation) -> None:
     told.add("presence", given={"w0": "offline"}, open=["w0"], never=[])
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "more"),
     [
         ("MENTION-WRONG", mention_not_listed),

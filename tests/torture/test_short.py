@@ -9,6 +9,7 @@ import ast
 
 import pytest
 
+from tests.looped import each
 from tests.mutants.planting import ROOT, planted
 from tests.torture.disks import Unavailable
 from tests.torture.faults import FAULTS
@@ -49,7 +50,7 @@ async def test_nothing_is_lost_doubled_or_reordered(faults: tuple[str, ...]) -> 
     assert report.verdict.kept > 0
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+@each("name", MUTANTS)
 def test_every_mutant_still_applies(name: str) -> None:
     """The code that each mutant replaces is there: a mutant that changes nothing proves nothing."""
     changed = planted(MUTANTS[name].edits, ROOT / "grpc_chat")

@@ -16,6 +16,7 @@ from grpc_chat.cli.serve import load_config
 from grpc_chat.config import Config
 from grpc_chat.oidc_settings import Oidc
 from grpc_chat.ops.reference import settings_toml
+from tests.looped import each
 
 
 @pytest.fixture(autouse=True)
@@ -254,7 +255,7 @@ def test_unknown_flag_is_refused() -> None:
     assert refusal(prot=1) == {"prot": "extra_forbidden"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("flags", "where"),
     [
         ({"port": -1}, "port"),

@@ -8,6 +8,7 @@ import pytest
 
 import grpc_chat
 from grpc_chat import errors
+from tests.looped import each
 
 # What users of the package write after `from grpc_chat import`. A name that was here stays.
 NAMES = [
@@ -172,7 +173,7 @@ def test_public_names_are_these() -> None:
     assert sorted(grpc_chat.__all__) == sorted(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_public_name_can_be_imported(name: str) -> None:
     """Though it is loaded only when it is used."""
     assert getattr(grpc_chat, name) is not None

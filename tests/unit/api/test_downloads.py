@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from grpc_chat.api.downloads import _names, _range, disposition
+from tests.looped import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("given", "asked"),
     [
         ("bytes=0-4", (0, 5)),

@@ -15,6 +15,7 @@ from grpc_chat.api.rules import check_id
 from grpc_chat.errors import InvalidRequest, MessageTooLong
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.names import api_name
+from tests.looped import each
 from tests.requests import Names, every
 
 # Smaller than the defaults where those would be slow, and each another number.
@@ -84,7 +85,7 @@ VALID: list[Message] = [
 ]
 
 
-@pytest.mark.parametrize("request_", VALID, ids=lambda request: request.DESCRIPTOR.name)
+@each("request_", VALID, ids=lambda request: request.DESCRIPTOR.name)
 def test_plain_request_is_taken(request_: Message) -> None:
     """Of every method."""
     check(request_)
@@ -174,7 +175,7 @@ def spoiled(request: Message) -> Iterator[tuple[str, Message]]:
         yield where, changed
 
 
-@pytest.mark.parametrize("request_", VALID, ids=lambda request: request.DESCRIPTOR.name)
+@each("request_", VALID, ids=lambda request: request.DESCRIPTOR.name)
 def test_every_field_of_every_request_has_a_bound(request_: Message) -> None:
     """Those of messages inside it included; only a truth value needs none."""
     for path, changed in spoiled(request_):
@@ -219,8 +220,8 @@ WITH_ID: list[tuple[str, Callable[[str], Message]]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "make"), WITH_ID)
-@pytest.mark.parametrize("longest", ["x" * 12, "ö" * 6, "😀" * 3])
+@each(("field", "make"), WITH_ID)
+@each("longest", ["x" * 12, "ö" * 6, "😀" * 3])
 def test_id_is_as_long_as_allowed_in_bytes(field: str, make: Callable[[str], Message], longest: str) -> None:
     """Exactly so many bytes are taken, and one more is refused with the limit in force."""
     check(make(longest))
@@ -235,7 +236,7 @@ def test_id_is_as_long_as_allowed_in_bytes(field: str, make: Callable[[str], Mes
 OPTIONAL = ("cursors[0].epoch",)
 
 
-@pytest.mark.parametrize(("field", "make"), [case for case in WITH_ID if case[0] not in OPTIONAL])
+@each(("field", "make"), [case for case in WITH_ID if case[0] not in OPTIONAL])
 def test_id_is_not_empty(field: str, make: Callable[[str], Message]) -> None:
     """Where it is left out, the error says where; a subscription without a name lacks something to follow,
     and an acknowledgement without one is of a client that keeps its own positions."""
@@ -275,7 +276,7 @@ NOT_IN_IDS = [
 ]
 
 
-@pytest.mark.parametrize("character", NOT_IN_IDS, ids=lambda character: f"U+{ord(character):04X}")
+@each("character", NOT_IN_IDS, ids=lambda character: f"U+{ord(character):04X}")
 def test_id_holds_no_character_that_does_not_show(character: str) -> None:
     """Controls would reach terminals, and what is invisible makes two ids look alike; wherever it stands."""
     for id_ in (character, f"a{character}", f"{character}b", f"a{character}b"):
@@ -433,7 +434,7 @@ def test_uuid_in_its_usual_form_is_taken(id_: str) -> None:
     check(sending(client_message_id=id_))
 
 
-@pytest.mark.parametrize(
+@each(
     "id_",
     [
         "",

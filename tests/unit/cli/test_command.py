@@ -21,6 +21,7 @@ from grpc_chat.cli.target import Target, as_address, find_guest_target, find_tar
 from grpc_chat.cli.trust import Trust
 from grpc_chat.sdk.network import nobody_there
 from grpc_chat.store.writes import ahead_of_log
+from tests.looped import each
 
 LINK = "grpc-chat://chat.org:443/#gci_abc"
 
@@ -277,7 +278,7 @@ CODES = {
 }
 
 
-@pytest.mark.parametrize("cls", classes(errors.ChatError))
+@each("cls", classes(errors.ChatError))
 def test_every_error_has_its_exit_code(cls: type[errors.ChatError]) -> None:
     """By its kind; what may have been done, and would be done twice, has its own."""
     expected = next((code for kind, code in CODES.items() if issubclass(cls, kind)), 1)

@@ -13,6 +13,7 @@ from grpc_chat.cli.editor import MOST_CHARACTERS, Editor
 from grpc_chat.cli.keys import Key, Keys, Pasted, Typed
 from grpc_chat.cli.output import wide
 from grpc_chat.cli.terminal import in_shell
+from tests.looped import each
 
 UP, DOWN, LEFT, RIGHT = "\x1b[A", "\x1b[B", "\x1b[D", "\x1b[C"
 
@@ -32,7 +33,7 @@ def shown(editor: Editor) -> str:
     return f"{editor.text[: editor.at]}|{editor.text[editor.at :]}"
 
 
-@pytest.mark.parametrize(
+@each(
     ("keys", "text"),
     [
         (f"ac{LEFT}b", "ab|c"),

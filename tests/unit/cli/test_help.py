@@ -11,6 +11,7 @@ import click
 import pytest
 
 from grpc_chat.cli.main import main
+from tests.looped import each
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -64,7 +65,7 @@ IN_PAGES = [arguments for page in PAGES for arguments in in_page(page.read_text(
 IN_PROSE = [arguments for page in PAGES for arguments in in_prose(page.read_text())]
 
 
-@pytest.mark.parametrize("arguments", [*ALL, *IN_PAGES], ids=" ".join)
+@each("arguments", [*ALL, *IN_PAGES], ids=" ".join)
 def test_example_is_a_command_with_its_options(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

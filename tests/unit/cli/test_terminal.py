@@ -5,6 +5,7 @@ import unicodedata
 import pytest
 
 from grpc_chat.cli.terminal import visible
+from tests.looped import each
 
 C0 = [chr(number) for number in range(0x20)]
 C1 = [chr(number) for number in range(0x80, 0xA0)]
@@ -67,7 +68,7 @@ def test_text_of_every_language_is_shown_as_it_is(text: str) -> None:
     assert visible(text) == text
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "\x1b[31mred\x1b[0m",

@@ -58,6 +58,7 @@ from grpc_chat.sdk.records import Blocked, StoppedBot, Unblocked, UnownedRoom, U
 from grpc_chat.sdk.search import SearchHit
 from grpc_chat.sdk.signals import Presence, Status
 from grpc_chat.sdk.thread_records import Thread
+from tests.looped import each
 
 # Every control there is, bidi and the separators of lines, and a few that do something.
 # Also where only words of the API belong.
@@ -378,7 +379,7 @@ def shown(result: Result) -> str:
 
 
 @pytest.mark.parametrize("look", ["piped", "terminal", "json"])
-@pytest.mark.parametrize("arguments", COMMANDS)
+@each("arguments", COMMANDS)
 def test_nothing_that_others_wrote_drives_the_terminal(
     arguments: str, look: str, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -400,7 +401,7 @@ def test_nothing_that_others_wrote_drives_the_terminal(
     assert "owned" not in text or r"\x1b]0;owned\x07" in whole or "\\u001b]0;owned\\u0007" in text
 
 
-@pytest.mark.parametrize("arguments", [*COMMANDS, *FAILING])
+@each("arguments", [*COMMANDS, *FAILING])
 def test_errors_of_servers_do_not_drive_the_terminal(arguments: str, run: Callable[..., Result]) -> None:
     """One line, one exit code, and what a server said as escapes."""
     client = Everything(None if arguments in FAILING else PermissionDenied(EVIL))
@@ -414,7 +415,7 @@ def test_errors_of_servers_do_not_drive_the_terminal(arguments: str, run: Callab
     assert result.exit_code == (4 if arguments in FAILING[:5] else 1)
 
 
-@pytest.mark.parametrize("arguments", [command for command in COMMANDS if command != "room topic plans x"])
+@each("arguments", [command for command in COMMANDS if command != "room topic plans x"])
 def test_json_is_json(arguments: str, run: Callable[..., Result]) -> None:
     """Each line of every command is an object of ASCII, and nothing else is on standard output."""
     result = run(f"{arguments} --json", Everything())

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from grpc_chat.cli.when import time_to_come
+from tests.looped import each
 
 NOW = datetime(2026, 11, 28, 15, 0, tzinfo=UTC)
 
@@ -34,7 +35,7 @@ def test_a_time_of_day_is_the_next_one() -> None:
         assert found == wanted + timedelta(days=days)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",

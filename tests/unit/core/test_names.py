@@ -20,6 +20,7 @@ from grpc_chat.core.names import (
 )
 from grpc_chat.core.page_token import PageTokens
 from grpc_chat.errors import InvalidRequest
+from tests.looped import each
 
 # User ids
 
@@ -30,7 +31,7 @@ def test_user_id_is_letters_digits_and_single_marks_between_them(user_id: str) -
     check_user_id(user_id, "user_id")
 
 
-@pytest.mark.parametrize(
+@each(
     "user_id",
     [
         "",
@@ -110,7 +111,7 @@ def test_look_of_a_look_is_the_same() -> None:
 # All names
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         "Zoë",

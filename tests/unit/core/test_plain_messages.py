@@ -7,6 +7,7 @@ from google.protobuf import any_pb2
 
 from grpc_chat.core.parts import has_only_text
 from grpc_chat.wire import chat_pb2 as pb
+from tests.looped import each
 
 _ID = "8c0e4f5e-2c1d-4b4b-9a51-6d1d3a0f2b7c"
 
@@ -15,8 +16,8 @@ def _only_text(message: pb.OutgoingMessage) -> bool:
     return has_only_text(message, message.room_id, message.text.encode())
 
 
-@pytest.mark.parametrize("room_id", ["r", "general", "Ünï-😀", "x" * 64])
-@pytest.mark.parametrize("text", ["a", "x" * 127, "x" * 128, "ü" * 64, "😀" * 4095, "x" * 16_383])
+@each("room_id", ["r", "general", "Ünï-😀", "x" * 64])
+@each("text", ["a", "x" * 127, "x" * 128, "ü" * 64, "😀" * 4095, "x" * 16_383])
 def test_message_with_a_text_alone_is_known_by_its_size(room_id: str, text: str) -> None:
     assert _only_text(pb.OutgoingMessage(room_id=room_id, client_message_id=_ID, text=text))
 

@@ -9,6 +9,7 @@ from grpc_chat.core.feed import Feed
 from grpc_chat.core.subscription import Behind, Page, Subscription
 from grpc_chat.store.records import Place, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
+from tests.looped import each
 
 EPOCH = "e1"
 ME = "my phone"
@@ -143,8 +144,8 @@ def test_reader_at_the_head_has_caught_up_at_once() -> None:
     assert reader.pages == []
 
 
-@pytest.mark.parametrize("after", range(11))
-@pytest.mark.parametrize("tail", range(0, 11, 2))
+@each("after", range(11))
+@each("tail", range(0, 11, 2))
 def test_reader_gets_each_event_once_and_in_order(after: int, tail: int) -> None:
     """From every cursor, however much of the log is in memory; then what is new, in the same way."""
     room = Room().say(*[OTHER] * (10 - tail)).forget_tail().say(*[OTHER] * tail)
@@ -615,8 +616,8 @@ def test_gap_behind_unacknowledged_events_does_not_block_for_ever() -> None:
     assert seqs(reader.received) == [1, 2, 3, 104, 105]
 
 
-@pytest.mark.parametrize("window", [1, 2, 5, 50])
-@pytest.mark.parametrize("seed", range(5))
+@each("window", [1, 2, 5, 50])
+@each("seed", range(5))
 def test_window_holds_whatever_happens(window: int, seed: int) -> None:
     """Of random rooms, senders and acknowledgements: never more than the window is out, and all arrives."""
     choose = random.Random(seed)

@@ -14,6 +14,7 @@ from grpc_chat.oidc.keys import Keys
 from grpc_chat.oidc.trouble import printable
 from tests import issuer
 from tests.issuer import Sign
+from tests.looped import each
 
 ISSUER = "https://id.example.com"
 NOW = 1_800_000_000
@@ -132,7 +133,7 @@ def _head() -> str:
 GOOD = issuer.signed(CLAIMS, KEY)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",
@@ -168,7 +169,7 @@ def test_claims_that_are_no_object_are_refused(claims: Any) -> None:
 # Claims
 
 
-@pytest.mark.parametrize(
+@each(
     ("changes", "named"),
     [
         ({"iss": None}, "iss"),

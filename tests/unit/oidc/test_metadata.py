@@ -4,6 +4,7 @@ import pytest
 
 from grpc_chat.errors import FailedPrecondition
 from grpc_chat.oidc.metadata import Metadata, metadata_url
+from tests.looped import each
 
 ISSUER = "https://id.example.com/realms/chat"
 FIELDS: dict[str, object] = {
@@ -68,7 +69,7 @@ def test_issuer_that_names_itself_otherwise_is_refused(issuer: object) -> None:
         Metadata.read({**FIELDS, "issuer": issuer}, issuer=ISSUER, label="Example")
 
 
-@pytest.mark.parametrize(
+@each(
     "endpoint",
     [
         "authorization_endpoint",
@@ -78,7 +79,7 @@ def test_issuer_that_names_itself_otherwise_is_refused(issuer: object) -> None:
         "userinfo_endpoint",
     ],
 )
-@pytest.mark.parametrize(
+@each(
     "url",
     [
         "",

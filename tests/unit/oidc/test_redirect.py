@@ -4,6 +4,7 @@ import pytest
 
 from grpc_chat.errors import InvalidRequest
 from grpc_chat.oidc.redirect import check_redirect_uri
+from tests.looped import each
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ def test_loopback_addresses_are_accepted(uri: str) -> None:
     check_redirect_uri(uri)
 
 
-@pytest.mark.parametrize(
+@each(
     "uri",
     [
         "",

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from grpc_chat.sdk.file_names import safe_name, sent_name
+from tests.looped import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("given", "saved"),
     [
         ("report.pdf", "report.pdf"),

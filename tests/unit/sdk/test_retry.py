@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from grpc_chat import errors
 from grpc_chat.errors import ChatError
 from grpc_chat.sdk.retry import Backoff, worthwhile
+from tests.looped import each
 
 FIRST, MOST = timedelta(milliseconds=100), timedelta(seconds=10)
 
@@ -17,7 +16,7 @@ def waits(random: float, count: int, **settings: timedelta) -> list[float]:
     return [round(backoff.next() / timedelta(milliseconds=1), 3) for _ in range(count)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("cls", "again"),
     [
         (errors.Unavailable, True),

@@ -15,6 +15,7 @@ from grpc_chat.wire.address import (
     read_ip,
     read_network,
 )
+from tests.looped import each
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_this_machine_is_known(host: str) -> None:
     assert is_loopback(host)
 
 
-@pytest.mark.parametrize(
+@each(
     "host",
     [
         "",

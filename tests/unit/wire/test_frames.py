@@ -4,6 +4,7 @@ import pytest
 
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
+from tests.looped import each
 
 # Around every length at which protobuf's own length grows by a byte, and where ours are looked up.
 SIZES = [
@@ -35,7 +36,7 @@ def event_of(size: int) -> pb.Event:
     return event
 
 
-@pytest.mark.parametrize("size", [size for size in SIZES if size > 3])
+@each("size", [size for size in SIZES if size > 3])
 def test_frame_is_what_protobuf_writes(size: int) -> None:
     """A response and a page of history with this one event, byte for byte."""
     event = event_of(size)
@@ -47,7 +48,7 @@ def test_frame_is_what_protobuf_writes(size: int) -> None:
     assert framed == pb.ListMessagesResponse(events=[event]).SerializeToString()
 
 
-@pytest.mark.parametrize("size", SIZES)
+@each("size", SIZES)
 def test_frame_is_tag_length_and_payload(size: int) -> None:
     """Of any payload."""
     payload = b"p" * size

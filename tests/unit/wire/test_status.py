@@ -12,6 +12,7 @@ from grpc_status import rpc_status
 from grpc_chat import errors
 from grpc_chat.errors import ChatError
 from grpc_chat.wire.status import DOMAIN, bare_status, from_rpc_error, has_reason, status_code, to_status
+from tests.looped import each
 
 CLASSES = [
     cls
@@ -55,7 +56,7 @@ def details_of(error: ChatError) -> Iterator[object]:
 # Out and back
 
 
-@pytest.mark.parametrize("cls", CLASSES)
+@each("cls", CLASSES)
 def test_every_error_comes_back_as_itself(cls: type[ChatError]) -> None:
     """With its sentence, field, metadata and wait."""
     error = cls(
@@ -74,7 +75,7 @@ def test_every_error_comes_back_as_itself(cls: type[ChatError]) -> None:
     assert back.retry_after == timedelta(seconds=1.5)
 
 
-@pytest.mark.parametrize("cls", CLASSES)
+@each("cls", CLASSES)
 def test_plain_error_comes_back_plain(cls: type[ChatError]) -> None:
     """What was not set is not there."""
     back = from_rpc_error(received(cls("a sentence")))
@@ -83,7 +84,7 @@ def test_plain_error_comes_back_plain(cls: type[ChatError]) -> None:
     assert (back.field, dict(back.metadata), back.retry_after) == ("", {}, None)
 
 
-@pytest.mark.parametrize("cls", CLASSES)
+@each("cls", CLASSES)
 def test_every_error_has_a_status_of_its_own_kind(cls: type[ChatError]) -> None:
     """A client that knows no more than the status knows whether it may have happened."""
     code = status_code(cls("a sentence"))
@@ -146,7 +147,7 @@ def test_wait_is_told_also_where_it_is_none(wait: timedelta) -> None:
 # From elsewhere
 
 
-@pytest.mark.parametrize(
+@each(
     ("code", "cls"),
     [
         (grpc.StatusCode.UNAVAILABLE, errors.Unavailable),

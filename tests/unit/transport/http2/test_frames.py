@@ -9,6 +9,7 @@ from grpc_chat.transport.http2.errors import ErrorCode
 from grpc_chat.transport.http2.frames import END_HEADERS, END_STREAM, PADDED, WITH_PRIORITY, frame
 from grpc_chat.transport.http2.settings import Http2Options
 from tests.http2 import REQUEST, Frame, Server, data, headers, kinds, literal, request, settings
+from tests.looped import each
 
 BLOCK = literal(REQUEST)
 PING = frame(frames.PING, 0, 0, b"12345678")
@@ -76,7 +77,7 @@ def test_unknown_frames_and_flags_are_ignored() -> None:
     assert kinds(server.take(frame(frames.PING, 0, 0x80000000, b"12345678"))) == [frames.PING]
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "stream", "payload", "code"),
     [
         (frames.DATA, 0, b"x", ErrorCode.PROTOCOL_ERROR),

@@ -14,6 +14,7 @@ from grpc_chat.transport.http2.frames import END_HEADERS, END_STREAM, frame
 from grpc_chat.transport.http2.headers import HeaderDecoder, Headers, encode
 from grpc_chat.transport.http2.settings import Http2Options
 from tests.http2 import ANSWER, REQUEST, TRAILERS, Server, data, encoded, headers, literal, request, settings
+from tests.looped import each
 
 BLOCK = literal(REQUEST)
 
@@ -26,7 +27,7 @@ def replaced(name: bytes, value: bytes) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((name, value) if field[0] == name else field for field in REQUEST)
 
 
-@pytest.mark.parametrize(
+@each(
     "fields",
     [
         (*REQUEST, (b"Upper", b"case")),
