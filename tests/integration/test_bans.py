@@ -17,7 +17,7 @@ from tests.calls import PATIENCE
 
 @pytest_asyncio.fixture
 async def node() -> AsyncIterator[RunningNode]:
-    async with running_node(accounts={"adding": "anyone"}) as node:
+    async with running_node(accounts={"adding": "anyone"}, network=False) as node:
         yield node
 
 
@@ -26,7 +26,7 @@ async def bot_of(node: RunningNode, owner: chat.Client, bot_id: str) -> chat.Cli
     if not [bot async for bot in owner.bots() if bot.user_id == bot_id]:
         await owner.create_bot(bot_id)
     token = (await owner.create_access_token("test", bot_id=bot_id)).token
-    return chat.Client(node.address, token=token)
+    return node.client_within(token=token)
 
 
 async def told(client: chat.Client, room_id: str, after_seq: int = 0) -> list[str]:

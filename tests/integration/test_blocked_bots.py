@@ -15,7 +15,7 @@ from grpc_chat.testing import RunningNode, running_node
 
 @pytest_asyncio.fixture
 async def node() -> AsyncIterator[RunningNode]:
-    async with running_node(accounts=True) as node:
+    async with running_node(accounts=True, network=False) as node:
         yield node
 
 
@@ -25,7 +25,7 @@ async def works(node: RunningNode, owner: chat.Client, bot_id: str) -> bool:
         token = (await owner.create_access_token("test", bot_id=bot_id)).token
     except FailedPrecondition:
         return False
-    async with chat.Client(node.address, token=token) as client:
+    async with node.client_within(token=token) as client:
         return (await client.me()).user_id == bot_id
 
 
@@ -66,7 +66,7 @@ async def test_the_tokens_of_a_bot_whose_owner_is_blocked_are_refused(node: Runn
     token = (await alice.create_access_token("test", bot_id="ears")).token
     await node.node.committer.transact(SYSTEM, lambda transaction: transaction.block_account("alice"))
 
-    async with chat.Client(node.address, token=token) as ears:
+    async with node.client_within(token=token) as ears:
         with pytest.raises(Unauthenticated):
             await ears.me()
     assert (await records(boss))["ears"].owner_blocked
@@ -93,7 +93,7 @@ async def test_a_room_of_a_bot_whose_owner_is_blocked_has_no_owner(node: Running
     boss, alice = await node.register("boss", admin=True), await node.register("alice")
     await alice.create_bot("ears")
     token = (await alice.create_access_token("test", bot_id="ears")).token
-    async with chat.Client(node.address, token=token) as ears:
+    async with node.client_within(token=token) as ears:
         await ears.create_room("of the bot")
 
     blocked = await boss.admin.block_user("alice")

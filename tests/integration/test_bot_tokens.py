@@ -19,7 +19,7 @@ OTHER = "another one, just as long"
 
 @pytest_asyncio.fixture
 async def node() -> AsyncIterator[RunningNode]:
-    async with running_node(accounts=True) as node:
+    async with running_node(accounts=True, network=False) as node:
         yield node
 
 
@@ -32,7 +32,7 @@ async def tokens(owner: chat.Client, *bots: str) -> list[str]:
 
 
 async def works(node: RunningNode, token: str) -> bool:
-    async with chat.Client(node.address, token=token) as client:
+    async with node.client_within(token=token) as client:
         try:
             await client.me()
         except Unauthenticated:
@@ -53,7 +53,7 @@ async def test_tokens_of_bots_outlive_a_new_password_unless_they_are_ended_with_
     change = await alice.change_password(OTHER, PASSWORD, end_bot_tokens=True)
     assert (change.revoked_sessions, change.revoked_bot_tokens, change.live_bot_tokens) == (0, 3, 0)
     assert [await works(node, token) for token in of_bots] == [False, False, False]
-    async with chat.Client(node.address, token=of_bots[0]) as builds:
+    async with node.client_within(token=of_bots[0]) as builds:
         with pytest.raises(SessionEnded, match="its owner has a new password"):
             await builds.me()
 

@@ -41,7 +41,7 @@ async def test_deleted_words_are_nowhere(tmp_path: Path, monkeypatch: pytest.Mon
     """Neither those of the message nor those of its edits, of any size, among others' messages."""
     pick, data = random.Random(3), tmp_path / "data"
     monkeypatch.setattr(forgetting, "_SECONDS", 0.01)
-    async with running_node("alice", data=data, limits={"calls_per_second": 0}) as node:
+    async with running_node("alice", data=data, limits={"calls_per_second": 0}, network=False) as node:
         alice = node.client("alice")
         await node.put_room("general", {"alice": "owner"})
         told = []
@@ -66,7 +66,7 @@ async def test_deleted_words_are_nowhere(tmp_path: Path, monkeypatch: pytest.Mon
 
     assert result.exit_code == 0, result.output
     assert found(data) == {}
-    async with running_node("alice", data=data) as node:
+    async with running_node("alice", data=data, network=False) as node:
         alice = node.client("alice")
         again = [message async for message in alice.history("general")]
     assert again == left
@@ -76,7 +76,7 @@ async def test_deleted_drafts_are_nowhere(tmp_path: Path, monkeypatch: pytest.Mo
     """Neither what was begun, nor what stood there before; without messages, which clear the same log."""
     data = tmp_path / "data"
     monkeypatch.setattr(forgetting, "_SECONDS", 0.01)
-    async with running_node("alice", data=data) as node:
+    async with running_node("alice", data=data, network=False) as node:
         alice = node.client("alice")
         await node.put_room("general", {"alice": "owner"})
         for words in (SECRET.decode() * 100, SECRET.decode()):
@@ -100,7 +100,7 @@ async def test_what_was_said_about_a_deleted_message_is_nowhere(
     data = tmp_path / "data"
     words = [SECRET, *(emoji.rstrip("\ufe0f").encode() for emoji in EMOJI)]
     monkeypatch.setattr(forgetting, "_SECONDS", 0.01)
-    async with running_node("alice", "bob", data=data, limits={"calls_per_second": 0}) as node:
+    async with running_node("alice", "bob", data=data, limits={"calls_per_second": 0}, network=False) as node:
         alice, bob = node.client("alice"), node.client("bob")
         await node.put_room("general", {"alice": "owner", "bob": "member"})
         secret = SECRET.decode()
@@ -199,7 +199,7 @@ async def next_event(subscription: chat.Subscription) -> Any:
 async def test_who_comes_back_after_a_deletion_sees_it_as_it_is(tmp_path: Path) -> None:
     """A client that was away when it had the message alone, or all but the deletion. The server has all of it
     in memory, from which it is sent."""
-    async with running_node("alice", "bob", data=tmp_path / "data") as node:
+    async with running_node("alice", "bob", data=tmp_path / "data", network=False) as node:
         alice, bob = node.client("alice"), node.client("bob")
         await node.put_room("general", {"alice": "owner", "bob": "member"})
         async with bob.subscribe("general") as watching:

@@ -21,7 +21,9 @@ from google.protobuf.message import Message
 from grpc_chat.testing import PASSWORD, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import METHODS, Calls, Reply, Stream
+from tests.memory import InMemory
 from tests.requests import Names, good
+from tests.scale import ALL
 
 of_module = pytest.mark.asyncio(loop_scope="module")
 
@@ -161,12 +163,14 @@ class Server:
 
     LATECOMERS = ("newcomer", "returned", "shut out")
 
-    def __init__(self, calls: Calls, tokens: dict[str, str]) -> None:
+    def __init__(self, calls: Calls, inside: InMemory, tokens: dict[str, str]) -> None:
         self.calls = calls
+        self.inside = inside
         self.tokens = tokens
 
     async def ask(self, user: str, method: str, request: Message) -> Reply:
-        return await self.calls(method, request, self.tokens[user])
+        """Over gRPC in the long form alone; what streams tell always comes over it."""
+        return await (self.calls if ALL else self.inside)(method, request, self.tokens[user])
 
     async def must(self, user: str, method: str, request: Message, response: type[Message]) -> Any:
         return (await self.ask(user, method, request)).read(response)
@@ -284,7 +288,7 @@ async def server() -> AsyncIterator[Server]:
         tokens = {}
         for user in ("owner", *Server.LATECOMERS, "bystander"):
             tokens[user] = (await node.register(user.replace(" ", "-"))).token
-        yield Server(await stack.enter_async_context(Calls(node.address)), tokens)
+        yield Server(await stack.enter_async_context(Calls(node.address)), InMemory(node), tokens)
 
 
 def traces(data: bytes) -> list[bytes]:

@@ -697,16 +697,16 @@ async def test_no_method_answers_a_stranger(
     cases |= {name: [("authorization", f"Bearer {token}")] for name, token in false_tokens.items()}
     every = ALL or method in (GET_ME, SUBSCRIBE, SEND)
     over_grpc = {"none", "unknown", "revoked", "expired"} if not every else set(cases)
-    for name, metadata in cases.items():
-        for way in (inside, server) if name in over_grpc else (inside,):
-            with server.nothing_stored():
+    with server.nothing_stored():
+        for name, metadata in cases.items():
+            for way in (inside, server) if name in over_grpc else (inside,):
                 answer = await way.call(method, valid(method), metadata=metadata)
 
-            ended = name in ("expired", "unused for too long")
-            reason = "SESSION_ENDED" if ended else "UNAUTHENTICATED"
-            assert (answer.code.name, answer.reason) == ("UNAUTHENTICATED", reason), name
-            assert answer.response == b""
-            assert_no_internals(answer)
+                ended = name in ("expired", "unused for too long")
+                reason = "SESSION_ENDED" if ended else "UNAUTHENTICATED"
+                assert (answer.code.name, answer.reason) == ("UNAUTHENTICATED", reason), name
+                assert answer.response == b""
+                assert_no_internals(answer)
     streams = method.server_streaming
     spellings = false_spellings("1", "4")
     for name, metadata in spellings.items() if every else [("unknown", spellings["unknown"])]:

@@ -33,7 +33,7 @@ from tests.support import make_owner
 @asynccontextmanager
 async def people(*names: str, **settings: Any) -> AsyncIterator[tuple[RunningNode, list[chat.Client]]]:
     """A server with the default policy, and these on it."""
-    async with running_node(**({"accounts": True} | settings)) as node:
+    async with running_node(**({"accounts": True, "network": False} | settings)) as node:
         yield node, [await node.register(name) for name in names]
 
 
@@ -275,7 +275,7 @@ async def test_somebodys_list_can_be_filled_and_others_still_ask() -> None:
     async with people("mallory", "bob", "carol", limits=limits) as (node, (mallory, bob, carol)):
         await mallory.create_bot("helper")
         token = (await mallory.create_access_token("t", bot_id="helper", scopes=["read", "write"])).token
-        async with chat.Client(node.address, token=token) as helper:
+        async with node.client_within(token=token) as helper:
             for at, asks in enumerate((mallory, helper, mallory)):
                 room = await asks.create_room(f"room {at}")
                 await asks.add_member(room.room_id, "bob")
@@ -384,14 +384,14 @@ async def test_a_bot_is_its_owners_to_add_and_to_answer_for() -> None:
         # They meet in bob's room, where the bot came by its owner's word.
         assert isinstance(await bob.add_member(third.room_id, "builds"), chat.Member)
         token = (await alice.create_access_token("t", bot_id="builds", scopes=["read", "write"])).token
-        async with chat.Client(node.address, token=token) as builds:
+        async with node.client_within(token=token) as builds:
             await bob.set_role(third.room_id, "builds", "owner")
             assert (await builds.accept_invitation(third.room_id)).role == "owner"
 
 
 async def test_with_nobody_there_who_owns_leaves_and_the_room_goes() -> None:
     """Its streams are told, it is in no list, and its words are gone; with others there it stays."""
-    async with people("alice", "bob", accounts={"adding": "anyone"}) as (node, (alice, bob)):
+    async with people("alice", "bob", accounts={"adding": "anyone"}, network=True) as (node, (alice, bob)):
         room = await alice.create_room("plans")
         await alice.send(room.room_id, "words")
         other = await alice.create_room("other")

@@ -13,7 +13,7 @@ from grpc_chat.wire import chat_pb2 as pb
 
 async def test_an_invite_that_is_used_up_is_no_longer_listed_and_takes_no_place() -> None:
     """A server and a room whose invites were all used can go on inviting."""
-    async with running_node(accounts=True, limits={"invites_per_room": 2}) as node:
+    async with running_node(accounts=True, limits={"invites_per_room": 2}, network=False) as node:
         alice = await node.register("alice", admin=True)
         room = await alice.create_room("plans")
         for name in ("bob", "carol", "dave"):
@@ -34,7 +34,7 @@ async def test_an_invite_that_is_used_up_is_no_longer_listed_and_takes_no_place(
 
 async def test_rooms_and_the_server_keep_no_more_invites_than_they_may_have() -> None:
     """Used up or over, the oldest make room: as many as there may be are kept, for those who ask again."""
-    async with running_node(accounts=True, limits={"invites_per_room": 2}) as node:
+    async with running_node(accounts=True, limits={"invites_per_room": 2}, network=False) as node:
         alice, bob = await node.register("alice", admin=True), await node.register("bob")
         room = await alice.create_room("plans")
         codes = []
@@ -60,7 +60,7 @@ async def test_rooms_and_the_server_keep_no_more_invites_than_they_may_have() ->
 
 async def test_joining_again_by_the_invite_that_let_one_in_is_no_error() -> None:
     """An answer that was lost is asked for again; the invite may have been used up by then."""
-    async with running_node(accounts=True) as node:
+    async with running_node(accounts=True, network=False) as node:
         alice = await node.register("alice", admin=True)
         bob, carol = await node.register("bob"), await node.register("carol")
         room = await alice.create_room("plans")
@@ -79,7 +79,7 @@ async def test_who_is_removed_right_after_joining_is_told_that_they_joined(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The answer is from the moment of joining: the room was there, and the join stands in its log."""
-    async with running_node(accounts=True) as node:
+    async with running_node(accounts=True, network=False) as node:
         alice, bob = await node.register("alice", admin=True), await node.register("bob")
         room = await alice.create_room("plans")
         invite = await alice.create_invite(room.room_id)
@@ -102,7 +102,7 @@ async def test_who_is_removed_right_after_joining_is_told_that_they_joined(
 
 async def test_clients_are_told_the_address_that_links_name() -> None:
     """The one that the server's settings say."""
-    async with running_node(accounts=True, public_address="chat.example.org") as node:
+    async with running_node(accounts=True, public_address="chat.example.org", network=False) as node:
         alice = await node.register("alice")
 
         info = await alice.server_info()

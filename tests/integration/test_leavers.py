@@ -22,7 +22,7 @@ from tests.support import make_owner
 
 @pytest_asyncio.fixture
 async def node() -> AsyncIterator[RunningNode]:
-    async with running_node(accounts={"bots": 3, "attempts_per_address": 5, "adding": "anyone"}) as node:
+    async with running_node(accounts={"bots": 3, "adding": "anyone"}, network=False) as node:
         yield node
 
 
@@ -72,7 +72,7 @@ async def test_a_block_names_the_rooms_and_bots_that_it_leaves_to_nobody(node: R
     for bot in ("builds", "idle"):
         await alice.create_bot(bot)
     token = (await alice.create_access_token("ci", bot_id="builds")).token
-    async with chat.Client(node.address, token=token) as ci:
+    async with node.client_within(token=token) as ci:
         await ci.create_room("made by the bot", public=True)
 
     would = await boss.admin.block_user("alice", dry_run=True)
@@ -237,7 +237,7 @@ async def test_a_bot_is_told_why_it_stopped(node: RunningNode) -> None:
     await alice.create_bot("builds")
     token = (await alice.create_access_token("ci", bot_id="builds")).token
     await alice.create_room("plans")
-    ci = chat.Client(node.address, token=token)
+    ci = node.client_within(token=token)
     async with ci, asyncio.timeout(PATIENCE):
         stream = await caught_up(ci)
         await boss.admin.block_user("alice")
@@ -263,7 +263,7 @@ async def test_a_bot_is_told_why_it_stopped(node: RunningNode) -> None:
         new = (await alice.create_access_token("ci", bot_id="builds")).token
         records = {record.user.user_id: record async for record in boss.admin.users()}
         assert (records["builds"].sessions, records["builds"].ended_tokens) == (1, 0)
-        async with chat.Client(node.address, token=new) as renewed:
+        async with node.client_within(token=new) as renewed:
             assert (await renewed.me()).user_id == "builds"
         with pytest.raises(errors.Unauthenticated):
             await ci.me()
@@ -297,9 +297,9 @@ async def test_an_administrator_gives_the_bot_of_a_blocked_owner_to_somebody(nod
 
     assert (given.user_id, given.owner_id) == ("builds", "bob")
     token = (await bob.create_access_token("ci", bot_id="builds")).token
-    async with chat.Client(node.address, token=token) as ci:
+    async with node.client_within(token=token) as ci:
         await ci.send(room.room_id, "green again")
-    async with chat.Client(node.address, token=old) as ci:
+    async with node.client_within(token=old) as ci:
         with pytest.raises(errors.Unauthenticated):
             await ci.me()
     event = (await events_of(bob, room.room_id))[-2]
@@ -342,7 +342,7 @@ async def test_an_owner_hands_a_bot_over_to_who_takes_it(node: RunningNode) -> N
     with pytest.raises(errors.UserNotFound):
         await bob.accept_bot("builds")
     await alice.offer_bot("builds", "bob")
-    async with chat.Client(node.address, token=token) as ci, asyncio.timeout(PATIENCE):
+    async with node.client_within(token=token) as ci, asyncio.timeout(PATIENCE):
         assert (await ci.me()).offered_to_id == ""
         stream = await caught_up(ci)
         taken = await bob.accept_bot("builds")
@@ -375,7 +375,7 @@ async def test_a_write_of_a_bot_that_waits_is_not_done_after_it_was_handed_over(
     room = await alice.create_room("plans")
     await alice.add_member(room.room_id, "builds")
     await alice.offer_bot("builds", "bob")
-    async with chat.Client(node.address, token=token) as ci:
+    async with node.client_within(token=token) as ci:
         await ci.me()
         _, *sent = await asyncio.gather(
             bob.accept_bot("builds"),
@@ -399,21 +399,22 @@ async def guess(client: chat.Client, user_id: str) -> type[Exception]:
     return refused.type
 
 
-async def test_who_is_known_at_a_shared_address_is_known_after_a_restart(node: RunningNode) -> None:
+async def test_who_is_known_at_a_shared_address_is_known_after_a_restart() -> None:
     """By a hash alone: from where they came is nowhere on the disk."""
-    await node.register("alice")
-    await node.log_in("alice")
-    await node.restart()
+    async with running_node(accounts={"attempts_per_address": 5}) as node:
+        await node.register("alice")
+        await node.log_in("alice")
+        await node.restart()
 
-    async with chat.Client(node.address) as guesser:
-        outcomes = [await guess(guesser, f"nobody-{number}") for number in range(6)]
-    assert outcomes == [errors.LoginFailed] * 5 + [errors.RateLimited]
-    await node.log_in("alice")
-    await node.stop()
-    for path in node.config.data.iterdir():
-        if path.is_file():
-            assert b"127.0.0.1" not in path.read_bytes(), path.name
-    await node.start()
+        async with chat.Client(node.address) as guesser:
+            outcomes = [await guess(guesser, f"nobody-{number}") for number in range(6)]
+        assert outcomes == [errors.LoginFailed] * 5 + [errors.RateLimited]
+        await node.log_in("alice")
+        await node.stop()
+        for path in node.config.data.iterdir():
+            if path.is_file():
+                assert b"127.0.0.1" not in path.read_bytes(), path.name
+        await node.start()
 
 
 def test_hashes_of_addresses_are_of_one_server() -> None:

@@ -349,7 +349,7 @@ async def test_database_with_accounts_is_opened_with_all_that_is_in_it(tmp_path:
     """People log in as before, find their rooms and messages, and a consumer goes on where it was."""
     build(tmp_path / "data" / "chat.db", "schema_0003.sql")
 
-    async with running_node(accounts=True, data=tmp_path / "data") as node:
+    async with running_node(accounts=True, data=tmp_path / "data", network=False) as node:
         bob = await node.log_in("bob")
         rooms = {room.title: room async for room in bob.rooms()}
         said = [message.text async for message in bob.history(rooms["plans"].room_id)]
@@ -367,7 +367,7 @@ async def test_members_of_before_count_as_having_come_themselves(tmp_path: Path,
     """Nobody noted who added them: colleagues go on adding one another, and nobody's rooms are forgotten."""
     build(tmp_path / "data" / "chat.db", dump)
 
-    async with running_node(accounts=True, data=tmp_path / "data") as node:
+    async with running_node(accounts=True, data=tmp_path / "data", network=False) as node:
         alice = await node.log_in("alice")
         counted = await node.node.readers.run(
             lambda snapshot: (snapshot.rooms_of("bob"), snapshot.added_rooms_of("bob"))

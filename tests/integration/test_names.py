@@ -12,7 +12,7 @@ COMPOSED, DECOMPOSED = "Caf\u00e9", "Cafe\u0301"
 
 async def test_a_room_may_be_called_like_no_other_s_id() -> None:
     """Sixteen letters are a name; the id of a room is none, also of one that is gone or foreign."""
-    async with running_node(accounts=True) as node:
+    async with running_node(accounts=True, network=False) as node:
         alice, bob = await node.register("alice", admin=True), await node.register("bob")
         known, gone = await alice.create_room("known"), await alice.create_room("gone")
         await alice.delete_room(gone.room_id, confirm_name="gone")
@@ -38,7 +38,7 @@ async def test_a_room_may_be_called_like_no_other_s_id() -> None:
 
 async def test_names_are_the_same_however_an_accent_is_written() -> None:
     """They are stored as they were sent, and found, told apart and confirmed by what they look like."""
-    async with running_node(accounts=True) as node:
+    async with running_node(accounts=True, network=False) as node:
         alice = await node.register("alice", admin=True)
         await alice.update_profile(display_name=DECOMPOSED)
 
@@ -57,7 +57,7 @@ async def test_names_are_the_same_however_an_accent_is_written() -> None:
 
 async def test_no_public_room_takes_the_name_of_another_by_a_change() -> None:
     """In no other letters, no other spelling, and not while that one is archived; its own it may respell."""
-    async with running_node(accounts=True) as node:
+    async with running_node(accounts=True, network=False) as node:
         alice, bob = await node.register("alice", admin=True), await node.register("bob")
         taken = await bob.create_room(COMPOSED, public=True)
         closed = await bob.create_room("Straße", public=True)
@@ -89,7 +89,7 @@ async def test_no_public_room_takes_the_name_of_another_by_a_change() -> None:
 
 async def test_no_name_looks_blank() -> None:
     """Of whatever it is the name; nothing is changed."""
-    async with running_node(accounts=True) as node:
+    async with running_node(accounts=True, network=False) as node:
         alice = await node.register("alice", admin=True)
         helper = (await alice.create_bot("helper")).user_id
         for blank in ("\u3164", "\u2800", "\u200d", " ", "\u00a0", "\u0301", "\ufe0f"):

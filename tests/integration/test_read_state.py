@@ -28,7 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node() -> AsyncIterator[RunningNode]:
     async with running_node(
-        accounts={"adding": "anyone"}, limits={"calls_per_second": 0, "adds_per_second": 0}
+        accounts={"adding": "anyone"}, limits={"calls_per_second": 0, "adds_per_second": 0}, network=False
     ) as made:
         for user in ("alice", "bob"):
             await made.register(user)

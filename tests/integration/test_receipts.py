@@ -28,6 +28,7 @@ async def node() -> AsyncIterator[RunningNode]:
     async with running_node(
         accounts={"adding": "anyone", "direct_messages": "anyone"},
         limits={"calls_per_second": 0, "adds_per_second": 0},
+        network=False,
     ) as made:
         for user in ("admin", "alice", "bob", "carol", "dave"):
             await made.register(user, admin=user == "admin")

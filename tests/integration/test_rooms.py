@@ -52,7 +52,7 @@ async def test_a_room_that_is_asked_for_again_is_made_once() -> None:
 
 async def test_no_room_has_more_members_than_it_may() -> None:
     """Whichever way one more would come in; a place that was left is free again."""
-    async with running_node(accounts=True, limits={"members_per_room": 2}) as node:
+    async with running_node(accounts=True, limits={"members_per_room": 2}, network=False) as node:
         alice, bob, carol = [await node.register(name) for name in ("alice", "bob", "carol")]
         await acquaint(alice, carol)
         room = await alice.create_room("plans", public=True)
@@ -78,7 +78,7 @@ async def test_no_room_has_more_members_than_it_may() -> None:
 
 async def test_nobody_is_in_more_rooms_than_they_may_be() -> None:
     """Rooms of one's own and of others; one that was left is a place again."""
-    async with running_node(accounts=True, limits={"rooms_per_user": 2}) as node:
+    async with running_node(accounts=True, limits={"rooms_per_user": 2}, network=False) as node:
         alice, bob = await node.register("alice"), await node.register("bob")
         first, second = [await alice.create_room(name, public=True) for name in ("first", "second")]
         await bob.create_room("bob's")
@@ -96,7 +96,7 @@ async def test_nobody_is_in_more_rooms_than_they_may_be() -> None:
 
 async def test_what_is_so_already_is_no_event() -> None:
     """The log grows by what changes something; asking for the rest is answered alike."""
-    async with running_node(accounts=True) as node:
+    async with running_node(accounts=True, network=False) as node:
         alice, bob, _ = [await node.register(name) for name in ("alice", "bob", "mallory")]
         await acquaint(alice, bob)
         room_id = (await alice.create_room("plans")).room_id
@@ -122,7 +122,7 @@ async def test_what_is_so_already_is_no_event() -> None:
 
 async def test_who_is_banned_comes_in_by_no_way_until_they_are_unbanned() -> None:
     """Not by joining, not by an invite, and not by somebody who adds them; what is tried changes nothing."""
-    async with running_node(accounts=True) as node:
+    async with running_node(accounts=True, network=False) as node:
         alice, bob = await node.register("alice"), await node.register("bob")
         await acquaint(alice, bob)
         rooms = [await alice.create_room(name, public=True) for name in ("plans", "other")]
@@ -149,7 +149,7 @@ async def test_who_is_banned_comes_in_by_no_way_until_they_are_unbanned() -> Non
 
 async def test_a_room_says_where_what_is_left_of_it_begins() -> None:
     """After the oldest messages were removed; strangers are told no number of a public room."""
-    async with running_node(accounts=True) as node:
+    async with running_node(accounts=True, network=False) as node:
         alice, bob = await node.register("alice"), await node.register("bob")
         room = await alice.create_room("plans", public=True)
         last = [(await alice.send(room.room_id, text)).seq for text in ("one", "two", "three")][-1]

@@ -22,7 +22,7 @@ def lookups(node: RunningNode) -> float:
 
 async def test_a_name_is_looked_for_once_and_an_id_never() -> None:
     """By all methods that take a room, also where many ask at once; what they do is done in their order."""
-    async with running_node(accounts={"adding": "anyone"}) as node:
+    async with running_node(accounts={"adding": "anyone"}, network=False) as node:
         alice = await node.register("alice")
         await node.register("bob")
         room = await alice.create_room("Plans")
@@ -59,7 +59,7 @@ async def test_a_name_is_looked_for_once_and_an_id_never() -> None:
 
 async def test_the_room_with_somebody_is_called_by_their_name() -> None:
     """Sending begins it; looking back does not."""
-    async with running_node(accounts={"adding": "anyone"}) as node:
+    async with running_node(accounts={"adding": "anyone"}, network=False) as node:
         alice, bob = await node.register("alice"), await node.register("bob")
         shared = await alice.create_room("shared")
         await bob.join_room(invite=(await alice.create_invite("shared")).code)
@@ -73,7 +73,7 @@ async def test_the_room_with_somebody_is_called_by_their_name() -> None:
 
 async def test_a_name_that_is_not_clear_is_an_error_with_the_candidates() -> None:
     """And nothing is sent; a subscription ends."""
-    async with running_node(accounts={"adding": "anyone"}) as node:
+    async with running_node(accounts={"adding": "anyone"}, network=False) as node:
         alice = await node.register("alice")
         rooms = [await alice.create_room("dev", topic=topic) for topic in ("one", "two")]
 
@@ -92,7 +92,7 @@ async def test_a_name_that_is_not_clear_is_an_error_with_the_candidates() -> Non
 
 async def test_sixteen_letters_are_an_id_first_and_then_a_name() -> None:
     """What is meant for a room that is lost reaches no other one."""
-    async with running_node(accounts={"adding": "anyone"}) as node:
+    async with running_node(accounts={"adding": "anyone"}, network=False) as node:
         alice, bob = await node.register("alice"), await node.register("bob")
         named = await alice.create_room("wochenendplanung")
         other = await alice.create_room("other")
@@ -117,7 +117,7 @@ async def test_sixteen_letters_are_an_id_first_and_then_a_name() -> None:
 
 async def test_a_name_catches_nothing_that_is_meant_for_a_room_that_is_lost() -> None:
     """Neither a room called by the old one's id, which the server refuses, nor one called like it."""
-    async with running_node(accounts={"adding": "anyone"}) as node:
+    async with running_node(accounts={"adding": "anyone"}, network=False) as node:
         alice, mallory = await node.register("alice"), await node.register("mallory")
         room = await alice.create_room("plans")
         await alice.add_member("plans", "mallory")
@@ -136,7 +136,7 @@ async def test_a_name_catches_nothing_that_is_meant_for_a_room_that_is_lost() ->
 
 async def test_a_name_that_has_become_another_room_s_is_looked_for_again() -> None:
     """After the old one was lost, or renamed before the eyes of the client."""
-    async with running_node(accounts={"adding": "anyone"}) as node:
+    async with running_node(accounts={"adding": "anyone"}, network=False) as node:
         alice, bob = await node.register("alice"), await node.register("bob")
         old = await alice.create_room("plans")
         await alice.add_member("plans", "bob")
@@ -161,7 +161,7 @@ async def test_a_name_that_has_become_another_room_s_is_looked_for_again() -> No
 
 async def test_a_send_by_name_waits_for_a_server_that_is_away() -> None:
     """As long as it was told to, and then it has not been sent."""
-    async with running_node(accounts={"adding": "anyone"}) as node:
+    async with running_node(accounts={"adding": "anyone"}, network=False) as node:
         alice = await node.register("alice")
         room = await alice.create_room("plans")
         await node.stop()
@@ -182,7 +182,7 @@ async def test_a_send_by_name_waits_for_a_server_that_is_away() -> None:
 
 async def test_trusted_ids_take_rooms_by_their_ids_and_find_the_others() -> None:
     """The room that all share is called by its id, which costs no look-up."""
-    async with running_node("alice", "bob") as node:
+    async with running_node("alice", "bob", network=False) as node:
         alice = node.client("alice")
         assert (await alice.send("general", "hi")).room_id == "general"
         async with node.client("bob").subscribe("general") as messages:

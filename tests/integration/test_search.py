@@ -12,7 +12,7 @@ from grpc_chat.wire import chat_pb2 as pb
 
 
 async def test_a_client_finds_messages() -> None:
-    async with running_node(accounts={"registration": "invite"}) as node:
+    async with running_node(accounts={"registration": "invite"}, network=False) as node:
         await node.register("alice")
         alice = await node.log_in("alice")
         plans, other = await alice.create_room("plans"), await alice.create_room("other")
@@ -41,7 +41,9 @@ async def test_a_client_finds_messages() -> None:
 
 
 async def test_a_server_can_have_no_search() -> None:
-    async with running_node(accounts={"registration": "invite"}, search={"enabled": False}) as node:
+    async with running_node(
+        accounts={"registration": "invite"}, search={"enabled": False}, network=False
+    ) as node:
         await node.register("alice")
         alice = await node.log_in("alice")
         with pytest.raises(FailedPrecondition, match="no search"):
