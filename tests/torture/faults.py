@@ -30,6 +30,7 @@ from grpc_chat.testing import FaultyProxy
 from grpc_chat.wire import chat_pb2 as pb
 from tests.engine import ENGINE
 from tests.torture.disks import Unavailable, cannot_mount
+from tests.torture.door import DoorStubs
 from tests.torture.foreign import ForeignStubs
 from tests.torture.history import body_hash
 from tests.torture.load import WORDS, Draft, Sender, Stubs, Unreadable, metadata, read_log
@@ -813,7 +814,7 @@ async def descriptors_used_up(world: World) -> None:
     """More connections than descriptors: who is connected stays served, and it heals by itself."""
     t0, pid = world.now(), world.server.pid
     # Clients that cut themselves off would not get in again.
-    foreign = [each.stubs for each in world.senders if isinstance(each.stubs, ForeignStubs)]
+    foreign = [each.stubs for each in world.senders if isinstance(each.stubs, ForeignStubs | DoorStubs)]
     for stubs in foreign:
         stubs.calm = True
     # Streams and a reader are open, and the database's connections with them.

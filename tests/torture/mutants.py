@@ -307,6 +307,17 @@ MUTANTS = {
         (("node.py", "            self.system.drain()\n", ""),),
         ("F26",),
     ),
+    "door-confuses-responses": Mutant(
+        "browsers are sent a response again instead of another one that is as long",
+        (
+            (
+                "transport/web_messages.py",
+                "if response is not self._response or not self._framed:",
+                "if len(response) != len(self._response) or not self._framed:",
+            ),
+        ),
+        ("F7", "F1"),
+    ),
     "hidden-changes-told": Mutant(
         "edits of messages from before somebody joined are given to them",
         (

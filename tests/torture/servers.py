@@ -112,6 +112,7 @@ class Server:
         self.package = package
         self.port = port or free_port()
         self.metrics_port = free_port()
+        self.web_port = free_port()
         self.settings = dict(settings or {})
         self._forks = forks
         self.process: asyncio.subprocess.Process | warm.Process | None = None
@@ -122,6 +123,11 @@ class Server:
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def web_address(self) -> str:
+        """For browsers."""
+        return f"127.0.0.1:{self.web_port}"
 
     @property
     def pid(self) -> int:
@@ -143,7 +149,7 @@ class Server:
         if self.package != ROOT:
             environment["PYTHONPATH"] = str(self.package)
         flags = ["--data", str(self.data), "--port", str(self.port), "--trusted-ids", ",".join(self.users)]
-        flags += ["--metrics-port", str(self.metrics_port)]
+        flags += ["--metrics-port", str(self.metrics_port), "--web-port", str(self.web_port)]
         began = time.monotonic()
         before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:

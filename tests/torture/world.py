@@ -13,6 +13,7 @@ from grpc_chat.wire import chat_pb2 as pb
 from tests.engine import ENGINE
 from tests.torture.changers import Changer, Pool
 from tests.torture.disks import Disk
+from tests.torture.door import DoorStubs
 from tests.torture.foreign import ForeignStubs
 from tests.torture.history import History, body_hash
 from tests.torture.keepers import Keeper, Twin, Typist, all_sent, look
@@ -94,6 +95,9 @@ class World:
         def given(name: str, user: str) -> tuple[Any, ...]:
             return name, user, server.address, history, f"{seed} {name}"
 
+        def at_the_door(name: str, user: str) -> tuple[Any, ...]:
+            return name, user, server.web_address, history, f"{seed} {name}"
+
         busy = list(rooms)
         self.senders = [
             Sender(*given("sender a", "1"), rooms=busy, batch=batch, pause=pause),
@@ -107,6 +111,9 @@ class World:
             )
             for n, user in enumerate(("1", "3"))
         ]
+        self.senders.append(
+            DoorSender(*at_the_door("door sender", "2"), rooms=busy, batch=max(1, batch // 2), pause=pause)
+        )
         for n in range(bulk):
             sender = Sender(*given(f"bulk {n}", "2"), rooms=busy, batch=240, least=200, pause=pause)
             self.senders.append(sender)
@@ -120,6 +127,10 @@ class World:
         self.subscribers += [
             ForeignFollower(*given("foreign", "watch"), rooms=self.rooms, own=True),
             ForeignFollower(*given("foreign consumer", "1"), rooms=[], own=False, consumer="other", slow=0.1),
+        ]
+        self.subscribers += [
+            DoorFollower(*at_the_door("door", "watch"), rooms=self.rooms, own=True, steady=True),
+            DoorFollower(*at_the_door("door, restless", "1"), rooms=self.rooms, own=False, restless=0.02),
         ]
         if program:
             self.subscribers.append(Program("program", "watch", server.address, history))
@@ -380,6 +391,28 @@ class ForeignSender(Sender):
 
     async def run(self) -> None:
         await asyncio.gather(*(super(ForeignSender, self).run() for _ in range(self.at_once)))
+
+
+class DoorFollower(Follower):
+    """A follower that is a browser, see :mod:`tests.torture.door`; a steady one has no accidents."""
+
+    def connect(self, address: str, seed: str) -> DoorStubs:
+        return DoorStubs(address, self.user, seed)
+
+    def start(self) -> None:
+        self.stubs.calm = self.steady
+        super().start()
+
+    def hurry(self) -> None:
+        super().hurry()
+        self.stubs.calm = True
+
+
+class DoorSender(Sender):
+    """A sender that is a browser."""
+
+    def connect(self, address: str, seed: str) -> DoorStubs:
+        return DoorStubs(address, self.user, seed)
 
 
 def p99(senders: Sequence[Sender], t0: float, t1: float) -> float:
