@@ -104,9 +104,15 @@ export class Engine extends Acting implements Chat {
       (of) => this.marked(of),
     );
     this.typists = new TypingPeople(calls, (roomId, root) => this.showing.setTyping(roomId, root));
-    this.out = new Outbox(calls, mirror, touch, (error) => {
-      this.connection.value = { state: "signed-out", why: error.message };
-    });
+    this.out = new Outbox(
+      calls,
+      mirror,
+      touch,
+      (error) => {
+        this.connection.value = { state: "signed-out", why: error.message };
+      },
+      (roomId) => this.taking.positions.get(roomId)?.seq ?? -1,
+    );
     this.taking = new Taking(mirror, this.records, this.threads, this.out, () => this.userId);
     this.pages = new Pages(
       calls,
@@ -207,6 +213,7 @@ export class Engine extends Acting implements Chat {
   private online(): void {
     this.out.kick();
     this.marks.retry();
+    for (const window of this.windows) window.retry();
     this.people.restart();
     this.drafts.exchange().catch(() => undefined);
     void this.listing.invitations().then(() => this.showing.soon());
@@ -465,7 +472,7 @@ export class Engine extends Acting implements Chat {
   async shut(): Promise<void> {
     this.marks.flush();
     this.drafts.flush();
-    this.out.stop();
+    await this.out.stop();
     await this.stream.close();
     await this.turns.take(async () => undefined);
   }

@@ -5,7 +5,7 @@
  */
 import { Code } from "@connectrpc/connect";
 import type { Calls } from "../wire/calls";
-import { type ChatError, toChatError } from "../wire/errors";
+import { ChatError, toChatError } from "../wire/errors";
 import type { NewMessage, PendingEntry, SendTo } from "./api";
 import type { Mirror } from "./mirror";
 import type { Outgoing } from "./model";
@@ -32,6 +32,7 @@ const DEFINITE: readonly Code[] = [
 export class Outbox {
   private readonly items = new Map<string, Item>();
   private readonly rooms = new Map<string, Pause>();
+  private readonly adding = new Set<Promise<void>>();
   private stopped = false;
 
   constructor(
@@ -39,6 +40,8 @@ export class Outbox {
     private readonly mirror: Mirror,
     private readonly changed: (roomId: string) => void,
     private readonly signedOut: (error: ChatError) => void,
+    /** Up to where the room's log has been read. */
+    private readonly position: (roomId: string) => number,
   ) {}
 
   async load(): Promise<void> {
@@ -69,6 +72,14 @@ export class Outbox {
   /** On disk when it resolves. The same id again changes nothing. */
   async add(clientMessageId: string, to: SendTo, what: NewMessage): Promise<void> {
     if (this.items.has(clientMessageId)) return;
+    // Another engine has read the outbox by then, and would not send it before it is started again.
+    if (this.stopped) throw new ChatError(Code.Unavailable, "this client has stopped");
+    const adding = this.enqueue(clientMessageId, to, what);
+    this.adding.add(adding);
+    await adding.finally(() => this.adding.delete(adding));
+  }
+
+  private async enqueue(clientMessageId: string, to: SendTo, what: NewMessage): Promise<void> {
     const message = await this.mirror.enqueue({
       roomId: to.roomId,
       clientMessageId,
@@ -111,6 +122,15 @@ export class Outbox {
     this.items.delete(clientMessageId);
     this.changed(item.message.roomId);
     return item.message.order;
+  }
+
+  /** The room's log has been read up to here: the events of what was stored before do not come any more. */
+  passed(roomId: string, seq: number): void {
+    for (const [clientMessageId, item] of this.items)
+      if (item.message.roomId === roomId && item.seq !== undefined && item.seq <= seq) {
+        this.items.delete(clientMessageId);
+        this.changed(roomId);
+      }
   }
 
   private async drop(item: Item): Promise<void> {
@@ -215,6 +235,7 @@ export class Outbox {
       });
       item.seq = Number(answer.messages[0]?.seq ?? 0n);
       if (item.message.order !== undefined) await this.mirror.dequeue(item.message.order);
+      this.passed(roomId, this.position(roomId));
       return undefined;
     } catch (thrown) {
       return toChatError(thrown);
@@ -228,9 +249,11 @@ export class Outbox {
     await this.mirror.putOutgoing(item.message).catch(() => undefined);
   }
 
-  stop(): void {
+  /** Whatever was taken is on disk when it resolves. */
+  async stop(): Promise<void> {
     this.stopped = true;
     for (const pause of this.rooms.values()) pause.skip();
+    await Promise.allSettled(this.adding);
   }
 
   clear(): void {

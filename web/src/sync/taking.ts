@@ -146,7 +146,10 @@ export class Taking {
     for (const room of rooms.values()) void tx.objectStore("rooms").put(room);
     for (const thread of threads.values()) void tx.objectStore("threads").put(thread);
     await tx.done;
-    for (const [roomId, position] of next) this.positions.set(roomId, position);
+    for (const [roomId, position] of next) {
+      this.positions.set(roomId, position);
+      this.outbox.passed(roomId, position.seq);
+    }
     return outcome;
   }
 
@@ -162,6 +165,7 @@ export class Taking {
     void tx.objectStore("positions").put(position);
     await tx.done;
     this.positions.set(roomId, position);
+    this.outbox.passed(roomId, seq);
   }
 
   /** The room is no longer the user's, or what is known of it is of no use. */

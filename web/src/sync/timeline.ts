@@ -55,6 +55,7 @@ export class Window implements Timeline {
   private late: { event: Event; added: Stored | undefined }[] | undefined;
   private decorated = new Map<number, Decorated>();
   private gone = false;
+  private filled = false;
   readonly threadRoot?: number;
   private readonly root: number;
 
@@ -73,6 +74,11 @@ export class Window implements Timeline {
       this.set(await this.around.pages().before(this.roomId, this.root, undefined));
       this.following = true;
     });
+  }
+
+  /** The server is there again: what could not be opened without it is opened. */
+  retry(): void {
+    if (!this.filled && !this.gone) void this.open();
   }
 
   older(): Promise<void> {
@@ -156,6 +162,7 @@ export class Window implements Timeline {
   }
 
   private set(page: Page): void {
+    this.filled = true;
     this.stored = page.entries;
     this.from = page.from;
     this.to = page.to;
@@ -244,12 +251,14 @@ export class Window implements Timeline {
 
   /** Everything that it shows may be wrong: the log went back, or there is a hole before what came last. */
   async reload(): Promise<void> {
+    this.filled = false;
     this.decorated.clear();
     await this.open();
   }
 
   /** The room is no longer the user's. */
   empty(why: string): void {
+    this.filled = true;
     this.stored = [];
     this.start.value = true;
     this.end.value = true;

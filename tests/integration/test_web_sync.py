@@ -1,0 +1,213 @@
+"""What the web client keeps of rooms, without its pages: its engine in Node.js, with servers that die."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grpc_chat.testing.proxy import FaultyProxy
+from tests.programs import Program, free_port, start
+from tests.web import bearer, browser
+from tools import web
+from tools.node import NODE
+
+COMMAND = Path(sys.executable).with_name("grpc-chat")
+ROOM = "general"
+
+# It starts servers and Node.js, where many programs run at once.
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="session")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The engine and what tells it what to do, as one script."""
+    web.installed()
+    script = tmp_path_factory.mktemp("sync") / "client.mjs"
+    esbuild = web.WEB / "node_modules" / "esbuild" / "bin" / "esbuild"
+    source = Path(__file__).with_name("web_sync_client.ts")
+    options = ["--bundle", "--platform=node", "--format=esm", "--log-level=warning", f"--outfile={script}"]
+    process = subprocess.run(
+        [str(esbuild), str(source), *options],
+        env=os.environ | {"NODE_PATH": str(web.WEB / "node_modules")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    return script
+
+
+class Engines:
+    """The engines of some people, in one Node.js."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._ids = count()
+        self._read = 0
+
+    async def ask(self, do: str, user: str, **more: Any) -> Any:
+        """Have an engine do something."""
+        id_ = next(self._ids)
+        stdin = self._program.process.stdin
+        assert stdin
+        stdin.write(json.dumps({"id": id_, "do": do, "user": user, "room": ROOM, **more}).encode() + b"\n")
+        answer: dict[str, Any] = {}
+
+        def answered() -> bool:
+            for line in self._program.lines:
+                if line.startswith(f'{{"id":{id_},'):
+                    answer.update(json.loads(line))
+            return bool(answer)
+
+        await self._program.until(answered)
+        assert "error" not in answer, answer
+        return answer["value"]
+
+    async def until(self, user: str, **wanted: Any) -> dict[str, Any]:
+        """Wait until an engine's state is like this."""
+        while True:
+            state: dict[str, Any] = await self.ask("state", user)
+            if all(state[name] == value for name, value in wanted.items()):
+                return state
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def engines(script: Path) -> AsyncIterator[Engines]:
+    """A Node.js in which engines run."""
+    program = await start(NODE, script)
+    try:
+        yield Engines(program)
+    finally:
+        await program.kill()
+
+
+@asynccontextmanager
+async def serving(data: Path) -> AsyncIterator[Served]:
+    """A server that can be killed."""
+    served = Served(data)
+    await served.begin()
+    try:
+        yield served
+    finally:
+        await served.program.kill()
+
+
+class Served:
+    """A server in a process of its own, always at the same port."""
+
+    program: Program
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self.port = free_port()
+
+    @property
+    def url(self) -> str:
+        """Where it answers browsers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def begin(self) -> None:
+        """Start it, again after ``kill``."""
+        options = ["--trusted-ids", "1,2", "--port", "0", "--web-port", str(self.port)]
+        self.program = await start(COMMAND, "serve", "--data", self._data, *options)
+        await self.program.shows("database in")
+
+    async def kill(self) -> None:
+        """End it without a word."""
+        await self.program.kill()
+
+    async def log(self) -> list[dict[str, Any]]:
+        """All events of the room."""
+        events: list[dict[str, Any]] = []
+        async with browser(headers=bearer("1")) as client:
+            while True:
+                request = {"roomId": ROOM, "pageSize": 500, "afterSeq": str(len(events))}
+                answer = await client.post(f"{self.url}/chat.v1.MessageService/ListMessages", json=request)
+                answer.raise_for_status()
+                page = answer.json()
+                events += page.get("events", ())
+                if not page.get("nextPageToken"):
+                    return events
+
+
+async def test_nothing_is_lost_doubled_or_out_of_order(script: Path, tmp_path: Path) -> None:
+    """Whatever becomes of the server and the network while two people write."""
+    chance = random.Random(12)
+    sent: dict[str, list[str]] = {"1": [], "2": []}
+    async with (
+        serving(tmp_path / "data") as server,
+        FaultyProxy(f"127.0.0.1:{server.port}") as proxy,
+        engines(script) as node,
+    ):
+        # One of them has the bad network.
+        await node.ask("begin", "1", url=f"http://{proxy.address}")
+        await node.ask("begin", "2", url=server.url)
+        for user in sent:
+            await node.until(user, connection="online")
+        writing = True
+        written: asyncio.Queue[str] = asyncio.Queue()
+
+        async def write(user: str) -> None:
+            while writing:
+                texts = [f"{user}: {len(sent[user]) + at}" for at in range(chance.randrange(1, 4))]
+                sent[user] += await node.ask("send", user, texts=texts)
+                written.put_nowait(user)
+                await asyncio.sleep(0.02)
+
+        async with asyncio.TaskGroup() as tasks:
+            for user in sent:
+                tasks.create_task(write(user))
+            for fault in ("cut", "answers", "kill", "again", "answers", "kill", "cut"):
+                if fault == "cut":
+                    proxy.cut()
+                elif fault == "answers":
+                    # Calls are carried out, and nobody hears of it.
+                    proxy.to_client.black_hole = True
+                elif fault == "kill":
+                    await server.kill()
+                else:
+                    await node.ask("again", "1", url=f"http://{proxy.address}")
+                for _ in range(8):
+                    await written.get()
+                if fault == "kill":
+                    await server.begin()
+                proxy.cut()
+                proxy.heal()
+                await node.ask("retry", "1")
+            writing = False
+        for user in sent:
+            await node.ask("retry", user)
+            await node.until(user, waiting=0, connection="online")
+        log = await server.log()
+        stored = [
+            (event["userId"], event["message"]["clientMessageId"]) for event in log if "message" in event
+        ]
+        for user in sent:
+            await node.until(user, taken=len(log), last=stored[-1][1])
+        told = {user: await node.ask("told", user) for user in sent}
+        read = {user: await node.ask("walk", user) for user in sent}
+
+    for user, ids in sent.items():
+        assert [id_ for sender, id_ in stored if sender == user] == ids, "each was stored once, in order"
+        assert told[user]["taken"] == [[ROOM, seq] for seq in range(1, len(log) + 1)], (
+            "each came once, in order"
+        )
+        everything = [id_ for _, id_ in stored]
+        assert read[user] == everything, "history is what the server has"
+        assert len(told[user]["shown"]) >= 100
+        assert told[user]["shown"] == everything[-len(told[user]["shown"]) :], "what is open shows its end"
+        assert Counter(everything).most_common(1)[0][1] == 1
+    assert min(len(ids) for ids in sent.values()) > 40
