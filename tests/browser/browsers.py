@@ -141,4 +141,4 @@ async def browsers(address: str) -> AsyncIterator[Browsers]:
         finally:
             await asyncio.gather(*(context.close() for context in browser.contexts[1:]))
             await browser.close()
-    assert found.complaints == []
+    assert not found.complaints, "\n".join(found.complaints)

@@ -1,15 +1,17 @@
-import { useEffect, useMemo, useState } from "preact/hooks";
-import { type Session, SessionContext } from "../app/context";
+import { useEffect, useState } from "preact/hooks";
 import { takeInvite } from "../app/invite";
 import { errand, isBack } from "../app/issuer";
 import { roomPath } from "../app/paths";
 import { navigate, path } from "../ui/location";
-import { showError, Toasts } from "../ui/toasts";
-import { createCalls } from "../wire/calls";
+import { showToast, Toasts } from "../ui/toasts";
+import { words } from "../words";
+import { ErrorBoundary } from "./ErrorBoundary";
 import { Frame } from "./Frame";
-import { forget, identityOf, onChange, remember, remembered, type SignedIn } from "./identity";
+import { forget, onChange, remember, remembered, type SignedIn } from "./identity";
 import { LinkIdentity } from "./LinkIdentity";
+import { Live } from "./Live";
 import { SignIn, type SignInProps } from "./SignIn";
+import { UseInvite } from "./UseInvite";
 
 /** Everything: the sign-in page, or the frame of those who are signed in. */
 export function App() {
@@ -17,35 +19,12 @@ export function App() {
   const [invite, setInvite] = useState(takeInvite);
   useEffect(() => onChange(() => setUser(remembered())), []);
 
-  const session = useMemo<Session | undefined>(() => {
-    if (!user) return undefined;
-    const identity = identityOf(user);
-    const calls = createCalls(identity);
-    const signOut = async () => {
-      if (identity.kind === "cookie") await calls.auth.logOut({});
-      forget();
-      setUser(undefined);
-      navigate("/", { replace: true });
-    };
-    return { userId: user.userId, identity, calls, signOut };
-  }, [user?.userId, user?.kind]);
-
   // A link with an invite may be opened in a tab that is here already.
   useEffect(() => {
     const changed = () => setInvite((before) => takeInvite() || before);
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
   }, []);
-
-  // An invite to a room is for those who have an account, too.
-  useEffect(() => {
-    if (!session || !invite) return;
-    setInvite("");
-    session.calls.rooms.joinRoom({ inviteCode: invite }).then(
-      ({ room }) => navigate(roomPath(room?.roomId ?? ""), { replace: true }),
-      (error) => showError(error),
-    );
-  }, [session, invite]);
 
   const signedIn: SignInProps["onSignedIn"] = (found, { room = "", invite: left = "" } = {}) => {
     remember(found);
@@ -55,18 +34,25 @@ export function App() {
     else if (isBack(path.value)) navigate(errand().to, { replace: true });
   };
 
+  const signedOut = (why?: string) => {
+    if (why !== undefined) showToast(words.shell.ended);
+    else navigate("/", { replace: true });
+    forget();
+    setUser(undefined);
+  };
+
   const links = isBack(path.value) && errand().purpose === "link";
-  const shown = session && (!isBack(path.value) || links) ? session : undefined;
   return (
-    <>
-      {shown ? (
-        <SessionContext.Provider value={shown}>
-          {links ? <LinkIdentity /> : <Frame key={shown.userId} />}
-        </SessionContext.Provider>
+    <ErrorBoundary>
+      {user && (!isBack(path.value) || links) ? (
+        <Live key={`${user.kind} ${user.userId}`} user={user} onSignedOut={signedOut}>
+          {links ? <LinkIdentity /> : <Frame />}
+          {invite && <UseInvite code={invite} onUsed={() => setInvite("")} />}
+        </Live>
       ) : (
         <SignIn invite={invite} onSignedIn={signedIn} />
       )}
       <Toasts />
-    </>
+    </ErrorBoundary>
   );
 }

@@ -5,7 +5,9 @@ import { followLinks } from "../ui/location";
 import { App } from "./App";
 import { find } from "./router";
 import { routes } from "./routes";
+import { followTheme } from "./theme";
 
+followTheme();
 followLinks((path) => find(routes, path) !== undefined);
 
 const root = document.getElementById("app");

@@ -14,6 +14,9 @@ interface DialogProps {
   readonly size?: "small" | "large";
 }
 
+/** What takes the focus when it opens. */
+const FIRST = ".dialog__body :is(input, textarea, select):not(:disabled), .dialog__actions button";
+
 /** A window over the page, for as long as it is rendered. The browser keeps the focus in it. */
 export function Dialog({ title, onClose, children, actions, size = "small" }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -22,6 +25,8 @@ export function Dialog({ title, onClose, children, actions, size = "small" }: Di
     const element = dialog.current;
     const before = document.activeElement;
     element?.showModal();
+    // The first of what it is about, and not the button that closes it.
+    element?.querySelector<HTMLElement>(FIRST)?.focus();
     return () => {
       element?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
@@ -40,14 +45,14 @@ export function Dialog({ title, onClose, children, actions, size = "small" }: Di
       onMouseDown={(event) => event.target === dialog.current && onClose()}
     >
       <div class="dialog__content">
-        <header class="dialog__header">
+        <div class="dialog__header">
           <h2 class="dialog__title" id={id}>
             {title}
           </h2>
           <IconButton label={words.common.close} icon={<CloseIcon />} onClick={onClose} />
-        </header>
+        </div>
         <div class="dialog__body">{children}</div>
-        {actions && <footer class="dialog__actions">{actions}</footer>}
+        {actions && <div class="dialog__actions">{actions}</div>}
       </div>
     </dialog>
   );

@@ -30,7 +30,13 @@ const drawn =
   );
 
 export const CloseIcon = drawn("M6 6l12 12M18 6L6 18");
-export const MoreIcon = drawn("M5 12h.01M12 12h.01M19 12h.01");
+export const MoreIcon = () => (
+  <svg width="20" height="20" viewBox="0 0 24 24" fill="currentColor" aria-hidden="true">
+    <circle cx="5" cy="12" r="1.7" />
+    <circle cx="12" cy="12" r="1.7" />
+    <circle cx="19" cy="12" r="1.7" />
+  </svg>
+);
 export const SearchIcon = drawn("M11 4a7 7 0 1 0 0 14a7 7 0 0 0 0-14z", "M16 16l4.5 4.5");
 export const PlusIcon = drawn("M12 5v14M5 12h14");
 export const CheckIcon = drawn("M5 12.5l4.5 4.5L19 7.5");

@@ -8,11 +8,13 @@ export const path = computed(() => current.value.pathname);
 /** What stands behind the `?` of the address. */
 export const query = computed(() => current.value.searchParams);
 
-/** How many pages of ours one can go back. */
-let depth = 0;
+/** How many pages of ours one can go back; kept with each page, so that it holds after a reload, too. */
+function depth(): number {
+  const state: unknown = history.state;
+  return typeof state === "object" && state !== null && "depth" in state ? Number(state.depth) || 0 : 0;
+}
 
 addEventListener("popstate", () => {
-  depth = Math.max(0, depth - 1);
   current.value = new URL(location.href);
 });
 
@@ -20,18 +22,15 @@ addEventListener("popstate", () => {
 export function navigate(to: string, { replace = false }: { readonly replace?: boolean } = {}): void {
   const url = new URL(to, location.href);
   if (url.origin !== location.origin) throw new Error(`${url.origin} is another site`);
-  if (url.href === current.value.href) return;
-  if (replace) history.replaceState(null, "", url);
-  else {
-    history.pushState(null, "", url);
-    depth++;
-  }
+  if (url.href === location.href) return;
+  if (replace) history.replaceState({ depth: depth() }, "", url);
+  else history.pushState({ depth: depth() + 1 }, "", url);
   current.value = url;
 }
 
 /** Back to where the reader was, or, where that was another site, to `otherwise`. */
 export function back(otherwise: string): void {
-  if (depth > 0) history.back();
+  if (depth() > 0) history.back();
   else navigate(otherwise, { replace: true });
 }
 

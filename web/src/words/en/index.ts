@@ -1,10 +1,20 @@
 import { common } from "./common";
+import { connection } from "./connection";
 import { manage } from "./manage";
 import { shell } from "./shell";
 import { signIn } from "./signIn";
+import { switcher } from "./switcher";
 import { text } from "./text";
 
 /** Everything in the client that people read. A translation has the same shape. */
-export const en = { common, manage, shell, signIn, text };
+export const en = {
+  common,
+  connection,
+  manage,
+  shell,
+  signIn,
+  switcher,
+  text,
+};
 
 export type Words = typeof en;

@@ -1,0 +1,28 @@
+"""What axe-core finds in a page."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from playwright.async_api import Page
+
+from tools.web import WEB
+
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@cache
+def _axe() -> str:
+    return (WEB / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+async def violations(page: Page) -> list[str]:
+    """Each rule that a page breaks, with the elements that do."""
+    # What is evaluated this way needs no permission of the page's policy.
+    await page.evaluate(_axe())
+    found: dict[str, Any] = await page.evaluate("rules => axe.run(document, {runOnly: rules})", _RULES)
+    return [
+        f"{each['id']}: {each['help']}: {[node['html'] for node in each['nodes']]}"
+        for each in found["violations"]
+    ]
