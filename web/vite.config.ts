@@ -1,12 +1,14 @@
 import { defineConfig } from "vitest/config";
 import { gzipped } from "./plugins/gzip";
+import { serviceWorker } from "./plugins/serviceWorker";
+import { sharedWorker } from "./plugins/sharedWorker";
 
 /** Where `npm run dev` finds a server; `make run` starts one there. */
 const SERVER = process.env.GRPC_CHAT_SERVER ?? "http://localhost:8080";
 
 export default defineConfig({
   base: "/",
-  plugins: [gzipped()],
+  plugins: [sharedWorker(), serviceWorker("src/shell/serviceWorker.ts"), gzipped()],
   build: {
     outDir: "../grpc_chat/web/client",
     emptyOutDir: true,

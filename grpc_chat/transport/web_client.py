@@ -93,7 +93,12 @@ class WebClient:
 @cache
 def web_client() -> WebClient:
     """The client that this installation has."""
-    return WebClient(dict(_read(resources.files("grpc_chat") / "web" / "client", "")))
+    return WebClient(files_of_client())
+
+
+def files_of_client() -> dict[str, bytes]:
+    """What was built of the client, for :class:`WebClient`; nothing where it was not built."""
+    return dict(_read(resources.files("grpc_chat") / "web" / "client", ""))
 
 
 def _read(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:

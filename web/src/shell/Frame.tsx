@@ -7,6 +7,7 @@ import { words } from "../words";
 import { ConnectionLine } from "./ConnectionLine";
 import { ErrorBoundary } from "./ErrorBoundary";
 import "./Frame.css";
+import { NewVersion } from "./NewVersion";
 import { roomName } from "./roomName";
 import { find, type Params } from "./router";
 import { list as List, type Route, routes } from "./routes";
@@ -31,6 +32,7 @@ export function Frame() {
         {text.skip}
       </a>
       <ConnectionLine />
+      <NewVersion />
       <div class={`frame__columns frame__columns--${shows}`}>
         <nav class="frame__list" aria-label={text.rooms}>
           {found && !Main && <h1 class="visually-hidden">{title}</h1>}

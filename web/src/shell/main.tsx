@@ -6,9 +6,13 @@ import { App } from "./App";
 import { find } from "./router";
 import { routes } from "./routes";
 import { followTheme } from "./theme";
+import { keepClient } from "./updates";
 
 followTheme();
 followLinks((path) => find(routes, path) !== undefined);
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);
+
+// Not before the page itself has what it needs.
+addEventListener("load", () => void keepClient());

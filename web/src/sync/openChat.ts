@@ -1,7 +1,6 @@
 /** Opens the chat for a page: by the SharedWorker, or by the tab that is elected where there is none. */
 import type { Identity } from "../wire/transport";
 import type { Chat } from "./api";
-import { electedLink } from "./election";
 import type { ToPage } from "./protocol";
 import { type Link, Remote } from "./remote";
 import { scriptUrl } from "./scripts";
@@ -64,14 +63,23 @@ function held(name: string, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** The way by the elected tab. Few browsers need it, and it brings all of the engine: it is loaded when it is needed. */
+function elected(pageId: string, receive: (message: ToPage) => void): Link {
+  const loaded = import("./election").then(({ electedLink }) => electedLink(pageId, receive));
+  return {
+    post: (message) => void loaded.then((link) => link.post(message)),
+    close: () => void loaded.then((link) => link.close()),
+  };
+}
+
 function linked(pageId: string, receive: (message: ToPage) => void): Link {
-  if (!("SharedWorker" in globalThis)) return electedLink(pageId, receive);
+  if (!("SharedWorker" in globalThis)) return elected(pageId, receive);
   const worker = new SharedWorker(scriptUrl(workerUrl), { type: "module", name: "grpc-chat" });
   const port = worker.port;
   let fallback: Link | undefined;
   worker.onerror = () => {
     // It could not be loaded or started. The elected tab's greeting has the page attach again.
-    fallback ??= electedLink(pageId, receive);
+    fallback ??= elected(pageId, receive);
   };
   port.onmessage = ({ data }) => receive(data);
   port.postMessage({ kind: "lock", name: pageId });
