@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from grpc_chat import new_message_id
 from grpc_chat.testing.proxy import FaultyProxy
 from tests.programs import Program, free_port, start
 from tests.web import bearer, browser
@@ -79,7 +80,7 @@ class Engines:
         """Wait until an engine's state is like this."""
         while True:
             state: dict[str, Any] = await self.ask("state", user)
-            if all(state[name] == value for name, value in wanted.items()):
+            if all(state.get(name) == value for name, value in wanted.items()):
                 return state
             await asyncio.sleep(0.02)
 
@@ -211,3 +212,96 @@ async def test_nothing_is_lost_doubled_or_out_of_order(script: Path, tmp_path: P
         assert told[user]["shown"] == everything[-len(told[user]["shown"]) :], "what is open shows its end"
         assert Counter(everything).most_common(1)[0][1] == 1
     assert min(len(ids) for ids in sent.values()) > 40
+
+
+def told(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a timeline shows, without what only those who were there know: who chose which emoji."""
+    for entry in entries:
+        entry["reactions"] = [
+            {name: value for name, value in reaction.items() if name != "userIds"}
+            for reaction in entry.get("reactions", ())
+        ]
+    return entries
+
+
+async def test_what_happens_to_messages_is_the_same_for_those_who_were_away(
+    script: Path, tmp_path: Path
+) -> None:
+    """Edits, deletions, reactions, threads, polls and counts: by events, or read anew, or by the server."""
+    chance = random.Random(7)
+    async with serving(tmp_path / "data") as server, engines(script) as node, browser() as client:
+
+        async def call(user: str, method: str, **request: Any) -> dict[str, Any]:
+            address = f"{server.url}/chat.v1.{method}"
+            answer = await client.post(address, json={"roomId": ROOM, **request}, headers=bearer(user))
+            result: dict[str, Any] = answer.json()
+            return result
+
+        async def say(user: str, text: str, **more: Any) -> None:
+            message = {"roomId": ROOM, "clientMessageId": new_message_id(), "text": text, **more}
+            await call(user, "MessageService/SendMessages", messages=[message])
+
+        async def happen(times: int) -> None:
+            """Things that people do; what they may not do or what is gone is refused, and changes nothing."""
+            for _ in range(times):
+                last = int((await call("2", "RoomService/GetRoom"))["room"].get("lastSeq", 0))
+                seq = max(1, last - chance.randrange(25))
+                user = chance.choice("1222")
+                on = chance.choice(("AddReaction", "AddReaction", "RemoveReaction"))
+                match chance.randrange(9):
+                    case 0 | 1:
+                        await say(user, chance.choice(("hello", "hello @1", "`@1`", "@2")))
+                    case 2:
+                        await say(user, "in a thread", threadRoot=seq)
+                    case 3:
+                        poll = {"options": ["a", "b"], "anonymous": chance.random() < 0.5}
+                        await say("2", "Which?", poll=poll)
+                    case 4:
+                        text = f"edited {chance.random()}"
+                        await call(user, "MessageService/EditMessage", seq=seq, text=text)
+                    case 5:
+                        await call(user, "MessageService/DeleteMessages", seqs=[seq], reason="so")
+                    case 6:
+                        await call(user, f"MessageService/{on}", seq=seq, emoji=chance.choice("👍🎉"))
+                    case 7:
+                        choices = chance.choice(([0], [1], []))
+                        for at in range(max(1, last - 25), last + 1):
+                            await call(user, "PollService/VotePoll", seq=at, choices=choices)
+                    case 8 if user == "1":
+                        markers = [{"roomId": ROOM, "seq": seq}]
+                        await call("1", "MessageService/MarkRead", markers=markers)
+
+        await say("2", "the first")
+        await node.ask("begin", "1", url=server.url)
+        await node.until("1", connection="online")
+        for here in (True, False, True, False):
+            if not here:
+                await node.ask("away", "1")
+            await happen(60)
+            if not here:
+                await node.ask("begin", "1", url=server.url)
+        await say("2", "the last")
+
+        room = (await call("1", "RoomService/GetRoom"))["room"]
+        counts = room["readMarker"]
+
+        expected = {
+            "lastSeq": int(room["lastSeq"]),
+            "readSeq": int(counts.get("seq", 0)),
+            "unread": int(counts.get("unreadCount", 0)),
+            "mentions": int(counts.get("unreadMentions", 0)),
+        }
+        await node.until("1", counts=expected)
+        await node.ask("begin", "new 1", url=server.url)
+        await node.until("new 1", counts=expected)
+        lived = await node.ask("entries", "1")
+        read = await node.ask("entries", "new 1")
+        assert told(lived) == told(read)
+        roots = {entry["seq"] for entry in read if entry.get("thread")}
+        for root in roots:
+            lived = await node.ask("entries", "1", root=root)
+            read = await node.ask("entries", "new 1", root=root)
+            assert told(lived) == told(read)
+
+    assert roots
+    assert expected["unread"] > 0

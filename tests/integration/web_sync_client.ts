@@ -15,9 +15,11 @@ interface Person {
 
 const people = new Map<string, Person>();
 
+/** `new 1` is user 1 in a browser that has nothing yet. */
 async function begin(user: string, url: string, room: string): Promise<void> {
   const mirror = await Mirror.open(`mirror of ${user}`);
-  const engine = new Engine(createCalls({ kind: "trusted", userId: user }, url), mirror);
+  const userId = user.replace("new ", "");
+  const engine = new Engine(createCalls({ kind: "trusted", userId }, url), mirror);
   const person = people.get(user) ?? { engine, taken: [], shown: [] };
   person.engine = engine;
   people.set(user, person);
@@ -34,6 +36,11 @@ async function begin(user: string, url: string, room: string): Promise<void> {
   timeline.entries.subscribe((entries) => {
     person.shown = entries.map((one) => (one.kind === "message" ? one.clientMessageId : one.kind));
   });
+}
+
+function counts(engine: Engine, room: string): unknown {
+  const of = engine.room(room).value;
+  return of && { lastSeq: of.lastSeq, readSeq: of.readSeq, unread: of.unread, mentions: of.mentions };
 }
 
 async function walk(engine: Engine, room: string): Promise<string[]> {
@@ -77,7 +84,7 @@ async function obey(order: any): Promise<unknown> {
       return {
         connection: engine.connection.value.state,
         waiting: engine.outbox.value.length,
-        room: engine.room(order.room).value,
+        counts: counts(engine, order.room),
         taken: person.taken.length,
         last: person.shown[person.shown.length - 1],
       };
@@ -89,9 +96,12 @@ async function obey(order: any): Promise<unknown> {
       const of = (engine as unknown as Record<string, (...args: unknown[]) => unknown>)[order.method];
       return await of?.apply(engine, order.args);
     }
+    case "away":
+      return await engine.shut();
     case "entries": {
       const timeline = engine.timeline(order.room, order.root);
       await timeline.jump("end");
+      while (!timeline.atStart.value) await timeline.older();
       const entries = timeline.entries.value;
       timeline.close();
       return entries;

@@ -125,8 +125,9 @@ export function amend(stored: Stored, event: Event, me: string): Stored {
     case "messageEdited": {
       const edit = event.kind.value;
       const seq = Number(event.seq);
+      if (seq <= stored.editSeq) return stored;
       // Without a text, a later event says what became of it.
-      if (seq <= stored.editSeq || (edit.text === "" && !edit.emptied)) return stored;
+      if (edit.text === "" && !edit.emptied) return { ...changed({ edits: entry.edits + 1 }), editSeq: seq };
       const { mentions: _, ...rest } = entry;
       const edited: MessageEntry = {
         ...rest,

@@ -17,7 +17,7 @@ import type {
   Totals,
 } from "./api";
 import { Drafts } from "./drafts";
-import { Pages } from "./history";
+import { Pages, voted } from "./history";
 import { Listing } from "./listing";
 import { Marks } from "./marks";
 import type { Mirror } from "./mirror";
@@ -261,6 +261,7 @@ export class Engine extends Acting implements Chat {
     for (const window of this.windows) if (window.roomId === roomId) window.apply(event, added);
     this.showing.touch(roomId);
     if (kind.case === "reactionChanged") this.rereading.came(roomId, Number(kind.value.seq));
+    if (kind.case === "pollVoted" && !event.userId) this.maybeMine(roomId, Number(kind.value.seq));
     if (kind.case === "pinChanged") this.pages.pinsChanged(roomId);
     const entry = added?.entry;
     if (entry?.kind !== "message") {
@@ -272,6 +273,11 @@ export class Engine extends Acting implements Chat {
     if (this.connection.peek().state !== "online" && this.connection.peek().state !== "catching-up") return;
     const thread = entry.threadRoot === undefined ? undefined : this.threads.view(roomId, entry.threadRoot);
     this.notices.message(entry, this.userId, this.records.summary(roomId, Date.now()), thread);
+  }
+
+  private maybeMine(roomId: string, seq: number): void {
+    for (const window of this.windows)
+      if (window.roomId === roomId && window.has(seq)) this.rereading.voted(roomId, seq);
   }
 
   /** What a call says of messages, for the mirror and the windows. */
@@ -373,12 +379,8 @@ export class Engine extends Acting implements Chat {
     const { poll } = await this.calls.polls.votePoll({ roomId, seq: BigInt(seq), choices: [...options] });
     if (!poll) return;
     // The event of an anonymous poll does not say whose vote it is.
-    const voted = (stored: Stored): Stored => {
-      const entry = stored.entry;
-      if (entry.kind !== "message" || !entry.poll) return stored;
-      return { ...stored, entry: { ...entry, poll: { ...entry.poll, mine: poll.choices } } };
-    };
-    await this.change(roomId, new Map([[seq, voted]]));
+    const mine = (stored: Stored): Stored => voted(stored, { mine: poll.choices });
+    await this.change(roomId, new Map([[seq, mine]]));
   }
 
   async markRead(roomId: string, seq: number, threadRoot = 0): Promise<void> {

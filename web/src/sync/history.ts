@@ -3,7 +3,7 @@
 import type { Calls } from "../wire/calls";
 import type { Event } from "../wire/chat_pb";
 import { toChatError } from "../wire/errors";
-import type { MessageEntry } from "./api";
+import type { MessageEntry, PollView } from "./api";
 import { entryOf } from "./apply";
 import { KEPT, type Mirror } from "./mirror";
 import type { Stored } from "./model";
@@ -51,6 +51,7 @@ export class Pages {
     if (position) to ??= position.seq;
     const atEnd = before === undefined;
     const first = entries[0];
+    entries = await this.withVotes(roomId, entries);
     if (position && known && entries.length === PAGE && first)
       return { entries, from: first.seq - 1, to: to ?? 0, atStart: false, atEnd };
     const start = this.firstSeq(roomId);
@@ -106,7 +107,13 @@ export class Pages {
       const last = kept.entries[kept.entries.length - 1];
       const more = kept.entries.length === PAGE && last !== undefined;
       const to = more ? last.seq : Math.max(kept.position.seq, after);
-      return { entries: kept.entries, from: after, to, atStart: false, atEnd: !more };
+      return {
+        entries: await this.withVotes(roomId, kept.entries),
+        from: after,
+        to,
+        atStart: false,
+        atEnd: !more,
+      };
     }
     const entries: Stored[] = [];
     let to = after;
@@ -175,7 +182,7 @@ export class Pages {
   /** One message as it is now; undefined where there is none, or it is hidden. */
   async one(roomId: string, seq: number): Promise<Stored | undefined> {
     const kept = await this.mirror.entry(roomId, seq);
-    if (kept) return kept;
+    if (kept) return (await this.withVotes(roomId, [kept]))[0];
     try {
       const answer = await this.calls.messages.getMessage({ roomId, seq: BigInt(seq) });
       if (!answer.event) return undefined;
@@ -249,11 +256,8 @@ export class Pages {
     return entries.map((stored) => {
       if (stored.entry.kind !== "message") return stored;
       const part: Partial<MessageEntry> = { ...reactions.get(stored.seq) };
-      const poll = stored.entry.poll;
-      const state = states.get(stored.seq);
-      if (poll && state) part.poll = { ...poll, ...state };
       if (pins.has(stored.seq)) part.pinned = true;
-      return { ...stored, entry: { ...stored.entry, ...part } };
+      return voted({ ...stored, entry: { ...stored.entry, ...part } }, states.get(stored.seq));
     });
   }
 
@@ -273,7 +277,17 @@ export class Pages {
     return found;
   }
 
-  private async polls(
+  /** Events do not say whose vote it was in an anonymous poll: it may be this user's, by another session. */
+  private async withVotes(roomId: string, entries: Stored[]): Promise<Stored[]> {
+    const seqs = entries.flatMap(({ seq, entry }) =>
+      entry.kind === "message" && entry.poll?.anonymous && !entry.poll.closed ? [seq] : [],
+    );
+    const states = await this.polls(roomId, seqs).catch(() => undefined);
+    if (!states?.size) return entries;
+    return entries.map((stored) => voted(stored, states.get(stored.seq)));
+  }
+
+  async polls(
     roomId: string,
     seqs: readonly number[],
   ): Promise<Map<number, { counts: number[]; voters: number; mine: number[]; closed: boolean }>> {
@@ -284,6 +298,13 @@ export class Pages {
       found.set(Number(seq), { counts, voters: voterCount, mine: choices, closed });
     return found;
   }
+}
+
+/** A poll with what the server says of it. */
+export function voted(stored: Stored, state: Partial<PollView> | undefined): Stored {
+  const entry = stored.entry;
+  if (!state || entry.kind !== "message" || !entry.poll) return stored;
+  return { ...stored, entry: { ...entry, poll: { ...entry.poll, ...state } } };
 }
 
 const inRoom = (stored: Stored): boolean => stored.root === 0;

@@ -1,5 +1,6 @@
 /** Reactions whose events may be in an answer that has just come already: they are read again instead of counted twice. */
-import type { Pages } from "./history";
+import type { PollView } from "./api";
+import { type Pages, voted } from "./history";
 import { type Stored, threadKey } from "./model";
 import { reaction } from "./read";
 import { gathered } from "./timing";
@@ -12,6 +13,7 @@ export type Changes = ReadonlyMap<number, (stored: Stored) => Stored>;
 export class Rereading {
   private readonly answered = new Map<string, number>();
   private readonly uncertain = new Map<string, Set<number>>();
+  private readonly polls = new Map<string, Set<number>>();
   private readonly soon = gathered(AMBIGUOUS / 2, () => void this.read());
 
   constructor(
@@ -34,7 +36,29 @@ export class Rereading {
     this.soon();
   }
 
+  /** Somebody has voted in an anonymous poll that is shown: it may have been this user, in another session. */
+  voted(roomId: string, seq: number): void {
+    const seqs = this.polls.get(roomId) ?? new Set();
+    this.polls.set(roomId, seqs.add(seq));
+    this.soon();
+  }
+
+  private async readPolls(): Promise<void> {
+    const rooms = [...this.polls];
+    this.polls.clear();
+    for (const [roomId, seqs] of rooms) {
+      const states = await this.pages()
+        .polls(roomId, [...seqs])
+        .catch(() => new Map<number, Partial<PollView>>());
+      const changes = new Map<number, (stored: Stored) => Stored>();
+      for (const [seq, state] of states)
+        changes.set(seq, (stored) => voted(stored, { mine: state.mine ?? [] }));
+      await this.change(roomId, changes);
+    }
+  }
+
   private async read(): Promise<void> {
+    await this.readPolls();
     const rooms = [...this.uncertain];
     this.uncertain.clear();
     for (const [key, at] of this.answered) if (Date.now() - at > AMBIGUOUS) this.answered.delete(key);

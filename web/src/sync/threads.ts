@@ -27,7 +27,7 @@ export class Threads {
 
   view(roomId: string, root: number): ThreadView | undefined {
     const record = this.get(roomId, root);
-    if (!record || (record.replies === 0 && !record.following)) return undefined;
+    if (!record || record.replies === 0) return undefined;
     const over = record.mutedUntil !== undefined && record.mutedUntil <= Date.now();
     return {
       replies: record.replies,
