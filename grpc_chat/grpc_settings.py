@@ -80,6 +80,11 @@ class Http2(Group):
         description="Most bytes of requests that have not come to their end, on all connections together. "
         "Beyond that, those that began first are refused.",
     )
+    unread_bytes: Count = Field(
+        256 * 1024 * 1024,
+        description="Most bytes of answers that clients have not read, on all connections together. Beyond "
+        "that, the calls and connections that keep most are ended.",
+    )
     resets: Count = Field(
         1000,
         description="Streams that are reset. This and the following cost the server something and bring "

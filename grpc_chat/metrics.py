@@ -163,6 +163,11 @@ class _Unfinished(Protocol):
     dropped: int
 
 
+class _Unread(Protocol):
+    octets: int
+    ended: int
+
+
 class Frames(Collector):
     """The frames of HTTP/2 that bring nothing, on the server's own engine.
 
@@ -171,10 +176,12 @@ class Frames(Collector):
         came: How many of each kind came.
         exceeded: How many connections were ended because of each kind.
         unfinished: What is kept of requests that have not come to their end.
+        unread: What is kept of answers that clients have not read.
     """
 
     def __init__(self) -> None:
         self.unfinished: _Unfinished | None = None
+        self.unread: _Unread | None = None
         self.kinds: Sequence[str] = ()
         self.came: Sequence[int] = ()
         self.exceeded: Sequence[int] = ()
@@ -184,7 +191,7 @@ class Frames(Collector):
         came = CounterMetricFamily(
             "grpc_chat_http2_frames",
             "Frames that cost the server something and bring nothing, by kind; "
-            'only with `grpc.engine = "asyncio"`, like the next four.',
+            'only with `grpc.engine = "asyncio"`, like the next six.',
             labels=["kind"],
         )
         floods = CounterMetricFamily(
@@ -203,6 +210,15 @@ class Frames(Collector):
             "grpc_chat_http2_unfinished_dropped",
             "Requests, and connections, that were ended because these were too many.",
             dropped,
+        )
+        octets, ended = (self.unread.octets, self.unread.ended) if self.unread else (0, 0)
+        yield GaugeMetricFamily(
+            "grpc_chat_http2_unread_bytes", "Bytes of answers that clients have yet to read.", octets
+        )
+        yield CounterMetricFamily(
+            "grpc_chat_http2_unread_ended",
+            "Calls, and connections, that were ended because these were too many.",
+            ended,
         )
 
 

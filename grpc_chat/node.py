@@ -265,6 +265,7 @@ class Node:
                 with_reflection=reflection,
                 budgets=asyncio_server.budgets(config.http2.model_dump()),
                 unfinished_bytes=config.http2.unfinished_bytes,
+                unread_bytes=config.http2.unread_bytes,
                 connections_per_address=config.http2.connections_per_address,
                 is_proxy=Addresses(grpc.trusted_proxies).is_proxy,
                 metrics=self.metrics,

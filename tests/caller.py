@@ -9,13 +9,14 @@ from typing import Any
 import hpack
 
 from grpc_chat.transport.grpc_connection import GrpcConnection
-from grpc_chat.transport.host import Guest
+from grpc_chat.transport.host import Guest, Sending
 from grpc_chat.transport.http2 import frames
 from grpc_chat.transport.http2.budgets import Counts
 from grpc_chat.transport.http2.settings import Http2Options
-from grpc_chat.transport.served_call import Served
+from grpc_chat.transport.served import Served
 from grpc_chat.transport.slow_lane import SlowLane
 from grpc_chat.transport.unfinished import Unfinished
+from grpc_chat.transport.unread import Unread
 from tests import http2
 from tests.http2 import Frame
 
@@ -23,7 +24,12 @@ from tests.http2 import Frame
 class Host:
     """What a connection needs of its server, see ``grpc_chat.transport.grpc_connection``."""
 
-    def __init__(self, methods: Mapping[str, Served], options: Http2Options | None = None) -> None:
+    def __init__(
+        self,
+        methods: Mapping[str, Served],
+        options: Http2Options | None = None,
+        unread_bytes: int = 64 * 1024,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.http2 = options or Http2Options()
         self.counts = Counts()
@@ -43,6 +49,7 @@ class Host:
         self.grace_seconds = 30.0
         self.tick_seconds = 1.0
         self.unfinished = Unfinished(64 * 1024)
+        self.unread_answers = Unread(unread_bytes, self.loop.call_soon)
         self.here: set[Guest] = set()
 
     def age(self) -> float:
@@ -58,7 +65,7 @@ class Host:
     def ended_call(self) -> None:
         self.open_calls -= 1
 
-    def flush_soon(self, connection: Guest) -> None:
+    def flush_soon(self, connection: Sending) -> None:
         self.loop.call_soon(connection.flush)
 
 

@@ -32,7 +32,8 @@ from grpc_chat.transport.http2 import frames
 from grpc_chat.transport.http2.errors import ErrorCode
 from grpc_chat.transport.http2.frames import END_HEADERS, window_update
 from grpc_chat.transport.http2.settings import Http2Options
-from grpc_chat.transport.served_call import Call, Served
+from grpc_chat.transport.served import Served
+from grpc_chat.transport.served_call import Call
 from tests import http2
 from tests.caller import Caller, Host
 from tests.fuzz_http2 import Broken

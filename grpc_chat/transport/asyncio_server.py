@@ -29,14 +29,16 @@ from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.grpc_connection import GrpcConnection
 from grpc_chat.transport.grpc_server import SERVICES, GrpcOptions
 from grpc_chat.transport.health import Health
-from grpc_chat.transport.host import Guest
+from grpc_chat.transport.host import Guest, Sending
 from grpc_chat.transport.http2.budgets import KINDS, BudgetRates, Counts, Rate
 from grpc_chat.transport.http2.settings import Http2Options
 from grpc_chat.transport.reflection import Reflection
-from grpc_chat.transport.served_call import LAST_SECONDS, Call, Served
+from grpc_chat.transport.served import Served
+from grpc_chat.transport.served_call import LAST_SECONDS, Call
 from grpc_chat.transport.slow_lane import SlowLane
 from grpc_chat.transport.tls_connection import TlsConnection
 from grpc_chat.transport.unfinished import Unfinished
+from grpc_chat.transport.unread import Unread
 from grpc_chat.wire.address import join
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class AsyncioServer:
     Args:
         budgets: How many frames that bring nothing a connection may send.
         unfinished_bytes: How much may be kept of requests that have not come to their end.
+        unread_bytes: How much may be kept of answers that clients have not read.
         connections_per_address: How many connections an address may have; None for any number.
         is_proxy: Whether an address is that of a proxy, which may have more.
 
@@ -59,6 +62,7 @@ class AsyncioServer:
         now: The event loop's time, now and then: for what need not be exact.
         buffer: What connections read into; each takes what is in it at once.
         unfinished: What is kept of requests that have not come to their end.
+        unread_answers: What is kept of answers that clients have not read.
         slow_lane: Where connections wait that cause much work for nothing.
         open_calls: On all connections.
     """
@@ -71,6 +75,7 @@ class AsyncioServer:
         with_reflection: bool,
         budgets: BudgetRates | None = None,
         unfinished_bytes: int = 64 * 1024 * 1024,
+        unread_bytes: int = 256 * 1024 * 1024,
         connections_per_address: int | None = None,
         is_proxy: Callable[[str], bool] = lambda _: False,
         metrics: Metrics | None = None,
@@ -84,11 +89,12 @@ class AsyncioServer:
         )
         self.counts = Counts()
         self.unfinished = Unfinished(unfinished_bytes)
+        self.unread_answers = Unread(unread_bytes, self.loop.call_soon)
         self._most_of_address = connections_per_address
         self._is_proxy = is_proxy
         self._metrics = metrics or Metrics()
         self._metrics.frames.kinds = KINDS
-        self._metrics.frames.unfinished = self.unfinished
+        self._metrics.frames.unfinished, self._metrics.frames.unread = self.unfinished, self.unread_answers
         self._metrics.frames.came, self._metrics.frames.exceeded = self.counts.frames, self.counts.exceeded
         self.now = self.loop.time()
         self.keepalive_seconds = transport.keepalive.total_seconds()
@@ -115,7 +121,7 @@ class AsyncioServer:
         self._sockets: list[socket.socket] = []
         self._listening: list[Acceptor] = []
         self._certificates: Certificates | None = None
-        self._dirty: list[Guest] = []
+        self._dirty: list[Sending] = []
         self._ticking: asyncio.TimerHandle | None = None
         self._sweep_at = self.now + ANSWER_SECONDS
         self._none: asyncio.Future[None] | None = None
@@ -286,7 +292,7 @@ class AsyncioServer:
         if self._none and not self.open_calls and not self._none.done():
             self._none.set_result(None)
 
-    def flush_soon(self, connection: Guest) -> None:
+    def flush_soon(self, connection: Sending) -> None:
         """Have a connection send what it has, with all others that have something now."""
         if not self._dirty:
             self.loop.call_soon(self._flush)
@@ -313,7 +319,7 @@ class AsyncioServer:
             self.sweep()
 
 
-def _give_up(connection: Guest, error: Exception) -> None:
+def _give_up(connection: Sending, error: Exception) -> None:
     """After a fault of ours: it must cost no more than this connection, and not the turn of those behind."""
     log.error("a connection was given up", exc_info=error)
     connection.abort()

@@ -12,7 +12,8 @@ from grpc_chat.transport import health as health_
 from grpc_chat.transport import reflection as reflection_
 from grpc_chat.transport.health import Health
 from grpc_chat.transport.reflection import VERSIONS, Reflection
-from grpc_chat.transport.served_call import Call, Served
+from grpc_chat.transport.served import Served
+from grpc_chat.transport.served_call import Call
 
 
 def health_methods(state: Health) -> dict[str, Served]:

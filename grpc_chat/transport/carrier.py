@@ -7,6 +7,7 @@ from typing import Protocol
 
 from grpc_chat.transport.http2.connection import Connection
 from grpc_chat.transport.unfinished import Unfinished
+from grpc_chat.transport.unread import Unread
 
 
 class Carrier(Protocol):
@@ -17,12 +18,14 @@ class Carrier(Protocol):
         core: HTTP/2 itself.
         most_bytes: How large a request may be.
         unfinished: Counts what is kept of requests.
+        unread_answers: Counts what is kept of answers.
     """
 
     loop: asyncio.AbstractEventLoop
     core: Connection
     most_bytes: int
     unfinished: Unfinished
+    unread_answers: Unread
 
     def address(self) -> str:
         """See :class:`grpc_chat.api.pipeline.Peer`; likewise ``names``."""

@@ -14,8 +14,9 @@ from grpc_chat.transport.http2.connection import Connection
 from grpc_chat.transport.http2.errors import ErrorCode
 from grpc_chat.transport.http2.frames import MAX_STREAM
 from grpc_chat.transport.http2.headers import Headers
+from grpc_chat.transport.sending_connection import SendingConnection
 from grpc_chat.transport.served_call import LAST_SECONDS, Call
-from grpc_chat.transport.socket_connection import SocketConnection, give_up_after, named
+from grpc_chat.transport.socket_connection import give_up_after, named
 from grpc_chat.wire.status import to_status
 
 log = logging.getLogger(__name__)
@@ -23,11 +24,8 @@ log = logging.getLogger(__name__)
 _STRIKES = 2
 """How often a client may ping too early, until it sends or gets something."""
 
-_FEW = 2
-"""With fewer calls, what one of them sends goes out at once: hardly ever do two send at the same moment."""
 
-
-class GrpcConnection(SocketConnection):
+class GrpcConnection(SendingConnection):
     """Plain text. With TLS, see :class:`grpc_chat.transport.tls_connection.TlsConnection`.
 
     Attributes:
@@ -40,23 +38,17 @@ class GrpcConnection(SocketConnection):
         "_begun_at",
         "_client_pinged_at",
         "_cut_at",
-        "_dirty",
         "_heard_at",
         "_holds",
         "_ip",
         "_leave_at",
-        "_leaving",
         "_pinged_at",
-        "_strikes",
-        "_told_last",
         "_why",
-        "calls",
-        "core",
         "due",
         "loop",
         "most_bytes",
-        "server",
         "unfinished",
+        "unread_answers",
     )
 
     def __init__(self, server: Host) -> None:
@@ -65,21 +57,18 @@ class GrpcConnection(SocketConnection):
         self.loop = server.loop
         self.most_bytes = server.most_bytes
         self.unfinished = server.unfinished
+        self.unread_answers = server.unread_answers
         # Whether the core keeps a part of a frame, or of headers.
         self._holds = False
         self.core = Connection(self, options=server.http2, counts=server.counts, now=self.loop.time)
         self.calls: dict[int, Call] = {}
-        # Whether it sends soon what there is to be sent.
-        self._dirty = False
         self._address = ""
         self._ip = ""
         now = server.now
         self._begun_at = self._heard_at = now
         self._pinged_at: float | None = None
         self._client_pinged_at = 0.0
-        self._strikes = 0
         self._leave_at = now + server.age()
-        self._leaving = self._told_last = False
         self._why = b""
         self._cut_at = float("inf")
         self.due = min(now + server.handshake_seconds, now + server.keepalive_seconds, self._leave_at)
@@ -154,59 +143,10 @@ class GrpcConnection(SocketConnection):
         super().connection_lost(exc)
         self.core.eof()
         self.unfinished.hold(self, 0)
+        self.unread_answers.release(self)
         for call in list(self.calls.values()):
             call.lost()
         self.server.left(self, self._ip)
-
-    def pause_writing(self) -> None:
-        self.core.pause_sending()
-
-    def resume_writing(self) -> None:
-        self.core.resume_sending()
-        self.flush_soon()
-
-    # Sending
-
-    def flush_soon(self) -> None:
-        """Send what is there to be sent, with what else comes up at the same moment."""
-        if not self._dirty:
-            self._dirty = True
-            # What is sent to a client may well make it ask whether it arrived.
-            self._strikes = 0
-            self.server.flush_soon(self)
-
-    def flush_if_few(self) -> None:
-        """As :meth:`flush_soon`, or at once if other calls can have hardly anything to send: most connections
-        have one stream of events, and few other calls. MUST NOT be called while what the client sent is read.
-        """
-        if len(self.calls) < _FEW:
-            self._strikes = 0
-            self.flush()
-        else:
-            self.flush_soon()
-
-    def send_alone(self, stream: int, data: bytes) -> bool:
-        """Nearly all deliveries go this way. See :class:`grpc_chat.transport.served_call.Carrier`."""
-        if len(self.calls) >= _FEW or self._transport is None:
-            return False
-        frame = self.core.data_frame(stream, data)
-        if frame is None:
-            return False
-        self._strikes = 0
-        self.send(frame)
-        return True
-
-    def flush(self) -> None:
-        """Send what is there to be sent."""
-        self._dirty = False
-        core = self.core
-        if core.out:
-            data = b"".join(core.out)
-            core.out.clear()
-            if self._transport is not None:
-                self.send(data)
-        if core.closing is not None or (self._leaving and not self.calls and self._told_last):
-            self.close()
 
     def close(self) -> None:
         super().close()
@@ -303,10 +243,6 @@ class GrpcConnection(SocketConnection):
         """Let the client send as much again on a stream."""
         self.core.consumed(stream, octets)
         self.flush_soon()
-
-    def unsent(self, stream: int) -> int:
-        """How much waits for the client to read, of a stream and of the connection."""
-        return self.core.kept(stream) + self.waiting
 
     def ended(self, stream: int) -> None:
         """A call is over. Called by it."""

@@ -8,20 +8,29 @@ from typing import Protocol
 from grpc_chat.transport.http2.budgets import Counts
 from grpc_chat.transport.http2.connection import Connection
 from grpc_chat.transport.http2.settings import Http2Options
-from grpc_chat.transport.served_call import Call, Served
+from grpc_chat.transport.served import Served
+from grpc_chat.transport.served_call import Call
 from grpc_chat.transport.slow_lane import SlowLane
 from grpc_chat.transport.unfinished import Unfinished
+from grpc_chat.transport.unread import Unread
 
 
-class Guest(Protocol):
+class Sending(Protocol):
+    """See ``SendingConnection``."""
+
+    def flush(self) -> None:
+        """Send what is there to be sent."""
+
+    def abort(self) -> None:
+        """Close it at once."""
+
+
+class Guest(Sending, Protocol):
     """See ``GrpcConnection``."""
 
     core: Connection
     calls: dict[int, Call]
     due: float
-
-    def flush(self) -> None:
-        """Send what is there to be sent."""
 
     def look(self, now: float) -> None:
         """See to what is due."""
@@ -39,9 +48,6 @@ class Guest(Protocol):
     def end(self) -> None:
         """Close it, whatever is under way; the server stops."""
 
-    def abort(self) -> None:
-        """Close it at once."""
-
 
 class Host(Protocol):
     """See ``AsyncioServer``, which says what each is."""
@@ -52,6 +58,7 @@ class Host(Protocol):
     methods: dict[str, Served]
     buffer: memoryview
     unfinished: Unfinished
+    unread_answers: Unread
     slow_lane: SlowLane
     now: float
     most_bytes: int
@@ -78,5 +85,5 @@ class Host(Protocol):
     def ended_call(self) -> None:
         """A call is over."""
 
-    def flush_soon(self, connection: Guest) -> None:
+    def flush_soon(self, connection: Sending) -> None:
         """Have a connection send what it has, with all others that have something now."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
+from collections.abc import Callable
 
 import grpc
 
-from grpc_chat.errors import ChatError
+from grpc_chat.errors import ChatError, Unavailable
 from grpc_chat.transport.carrier import Carrier
 from grpc_chat.transport.grpc_headers import ANSWER, OK, Fields, Metadata, Request, trailers
 from grpc_chat.transport.grpc_messages import MessageFailed, Messages, framed, whole
 from grpc_chat.transport.http2.headers import encode
+from grpc_chat.transport.served import Served
 from grpc_chat.wire.status import bare_status, to_status
 
 log = logging.getLogger(__name__)
@@ -30,21 +30,6 @@ LARGEST_RESPONSE = 4 * 1024 * 1024
 
 _ANSWER = encode(ANSWER)
 _OK = encode(OK)
-
-
-class Served(NamedTuple):
-    """A method, as the server calls it.
-
-    Attributes:
-        run: Carries out a call, which it ends with :meth:`Call.answer`, :meth:`Call.finish` or
-            :meth:`Call.fail`, or by raising a ``ChatError``.
-        streams_requests: Whether clients may send more than one request; ``run`` reads them.
-        watches: Whether it only waits for the server to stop, and then ends by itself.
-    """
-
-    run: Callable[[Call], Coroutine[Any, Any, None]]
-    streams_requests: bool = False
-    watches: bool = False
 
 
 class Call:
@@ -66,6 +51,7 @@ class Call:
         "_encoding",
         "_ended",
         "_given_up",
+        "_has_unread",
         "_headers_sent",
         "_last_call",
         "_messages",
@@ -98,6 +84,8 @@ class Call:
         self._ended = False
         self._headers_sent = False
         self._given_up = False
+        # Whether something is held for it that its client has not read.
+        self._has_unread = False
         self._unsent = 0
         self._task: asyncio.Task[None] | None = None
         self._reader: asyncio.Future[None] | None = None
@@ -217,10 +205,12 @@ class Call:
             self.end_with(grpc.StatusCode.RESOURCE_EXHAUSTED, _TOO_LARGE)
             return
         self._headers_sent = True
-        if self.peer.core.respond(self.id, _ANSWER, framed(response), _OK):
+        data = framed(response)
+        if self.peer.core.respond(self.id, _ANSWER, data, _OK):
             self._over()
         else:
             self.answered = True
+            self._hold(data)
         self.peer.flush_if_few()
 
     def push(self, response: bytes, then: Callable[[], None]) -> bool:
@@ -241,7 +231,22 @@ class Call:
         peer.flush_if_few()
         if not room:
             self._ready = then
+            self._hold(data)
         return room
+
+    def _hold(self, data: bytes) -> None:
+        if not self.over:
+            self._has_unread = True
+            self.peer.unread_answers.hold(self, data, len(data))
+
+    def _release(self) -> None:
+        if self._has_unread:
+            self._has_unread = False
+            self.peer.unread_answers.release(self)
+
+    def end_unread(self) -> None:
+        """See :meth:`grpc_chat.transport.unread.Keeper.end_unread`."""
+        self.cut_off(*bare_status(_UNREAD))
 
     def give_up(self) -> None:
         """See :meth:`grpc_chat.core.writing.Pushing.give_up`."""
@@ -344,6 +349,7 @@ class Call:
 
     def drained(self) -> None:
         """What was kept of its answer is on its way."""
+        self._release()
         if self.answered:
             self._over()
         elif self._ready is not None:
@@ -372,6 +378,7 @@ class Call:
             if timer is not None:
                 timer.cancel()
         self._deadline = self._last_call = None
+        self._release()
         if self._messages is not None:
             self.peer.unfinished.hold(self, 0)
         self.peer.ended(self.id)
@@ -387,3 +394,6 @@ def _tell(waiting: asyncio.Future[None]) -> None:
 
 
 _TOO_LARGE = f"Sent message larger than max ({LARGEST_RESPONSE})"
+
+# What was asked for may have been done.
+_UNREAD = Unavailable("the answer was not read, and too many wait to be read")

@@ -15,7 +15,7 @@ if sys.platform != "win32":
     import fcntl
     import termios
 
-_WRITE_BUFFER_BYTES = 64 * 1024
+WRITE_BUFFER_BYTES = 64 * 1024
 """How much may wait for the socket before its protocol is told to pause."""
 
 _ARE_FILES = sys.platform != "win32"
@@ -42,7 +42,7 @@ class SocketConnection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         connected: socket.socket | None = transport.get_extra_info("socket")
         if connected is not None and _ARE_FILES:
             self._descriptor = connected.fileno()

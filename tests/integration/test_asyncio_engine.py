@@ -357,6 +357,51 @@ async def test_requests_that_do_not_end_are_bounded_for_all_connections_together
         assert registry.get_sample_value("grpc_chat_http2_unfinished_dropped_total") == 2
 
 
+async def test_answers_that_are_not_read_are_bounded_for_all_connections_together() -> None:
+    """Of the calls that keep most so many end that there is room; everybody else is served as before."""
+    async with running_node("1", "2", grpc={"engine": "asyncio"}, http2={"unread_bytes": 200_000}) as node:
+        unread = server_of(node).unread_answers
+        follow = pb.SubscribeRequest(all_rooms=True).SerializeToString()
+        history = pb.ListMessagesRequest(room_id="general").SerializeToString()
+        windows = (INITIAL_WINDOW_SIZE, 1_000)
+        with Http2Peer(node.node.port, windows) as member, Http2Peer(node.node.port, windows) as stranger:
+            for peer in (member, stranger):
+                await asyncio.to_thread(peer.settle)
+            member.send(*request_of(1, SUBSCRIBE, follow))
+            assert await asyncio.to_thread(member.read_until, DATA)
+            # The stream keeps one of them, and the rest is in the room.
+            for _ in range(10):
+                await node.client("2").send("general", "x" * 5_000)
+            await until(lambda: unread.octets > 5_000)
+            kept = unread.octets
+            assert kept < 10_000
+            stranger.send(*[frame for stream in (1, 3, 5) for frame in request_of(stream, LIST, history)])
+            await until(lambda: unread.octets > 150_000 + kept)
+            stranger.send(*request_of(7, LIST, history))
+
+            assert await asyncio.to_thread(stranger.status) == grpc.StatusCode.UNAVAILABLE.value[0]
+            assert unread.ended == 1
+            assert 150_000 + kept < unread.octets < 200_000
+            # Those of the other three, and the stream of events.
+            assert server_of(node).open_calls == 4
+            assert (await node.client("2").me()).user_id == "2"
+            member.send(Frame(WINDOW_UPDATE, 0, 1, struct.pack(">I", 1 << 20)))
+            stranger.send(*[Frame(RST_STREAM, 0, stream, bytes(4)) for stream in (1, 3, 5, 7)])
+            await until(lambda: unread.octets == 0)
+            assert server_of(node).open_calls == 1
+        registry = node.node.metrics.registry
+        await until(lambda: registry.get_sample_value("grpc_chat_http2_unread_bytes") == 0)
+        assert registry.get_sample_value("grpc_chat_http2_unread_ended_total") == 1
+
+
+def request_of(stream: int, path: str, request: bytes) -> tuple[Frame, Frame]:
+    """A call of user 1."""
+    return (
+        Frame(HEADERS, END_HEADERS, stream, request_headers(path, AUTHORIZED)),
+        Frame(DATA, END_STREAM, stream, b"\0" + struct.pack(">I", len(request)) + request),
+    )
+
+
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
 
 

@@ -6,9 +6,11 @@ from tests.mutants.planting import Mistake
 
 _CALL = "transport/served_call.py"
 _CONNECTION = "transport/grpc_connection.py"
+_SENDING = "transport/sending_connection.py"
 _SERVER = "transport/asyncio_server.py"
 _MESSAGES = "transport/grpc_messages.py"
 _CALLS = ("unit/transport/test_served_call.py", "integration/test_asyncio_engine.py")
+_UNREAD = ("unit/transport/test_sending_connection.py",)
 _ENGINE = ("integration/test_asyncio_engine.py",)
 
 MISTAKES = {
@@ -44,10 +46,10 @@ MISTAKES = {
         (
             (
                 _CALL,
-                "            self._ready = then\n        return room\n",
+                "            self._ready = then\n            self._hold(data)\n",
                 "            self._ready = then\n"
-                "            peer.core.send_data(self.id, data)\n"
-                "        return room\n",
+                "            self._hold(data)\n"
+                "            peer.core.send_data(self.id, data)\n",
             ),
         ),
         _CALLS,
@@ -191,12 +193,12 @@ MISTAKES = {
     ),
     "engine-writes-to-a-full-socket": Mistake(
         "the connection goes on sending to a socket that takes nothing",
-        ((_CONNECTION, "        self.core.pause_sending()\n", "        pass\n"),),
+        ((_SENDING, "        self.core.pause_sending()\n", "        pass\n"),),
         _CALLS,
     ),
     "engine-never-writes-again": Mistake(
         "a connection whose socket was full stays silent",
-        ((_CONNECTION, "        self.core.resume_sending()\n", "        pass\n"),),
+        ((_SENDING, "        self.core.resume_sending()\n", "        pass\n"),),
         _CALLS,
     ),
     "engine-pings-are-free": Mistake(
@@ -208,5 +210,37 @@ MISTAKES = {
         "a client that answers pings is disconnected all the same",
         ((_CONNECTION, "        self._pinged_at = None\n        try:", "        try:"),),
         _CALLS,
+    ),
+    "engine-unread-forgotten": Mistake(
+        "answers that their clients do not read are not counted",
+        (
+            (
+                _CALL,
+                "            self.peer.unread_answers.hold(self, data, len(data))\n",
+                "            pass\n",
+            ),
+        ),
+        _UNREAD,
+    ),
+    "engine-unread-for-good": Mistake(
+        "answers that their clients have read are counted as well",
+        ((_CALL, "            self.peer.unread_answers.release(self)\n", "            pass\n"),),
+        _UNREAD,
+    ),
+    "engine-unread-sockets-forgotten": Mistake(
+        "what waits for sockets that take nothing is not counted",
+        (
+            (
+                _SENDING,
+                "        self.server.unread_answers.hold(self, self, self.waiting)\n",
+                "        pass\n",
+            ),
+        ),
+        _UNREAD,
+    ),
+    "engine-first-round-only": Mistake(
+        "of much that waits for a socket only the first part is sent",
+        ((_SENDING, "            core.advance()\n", "            break\n"),),
+        _UNREAD,
     ),
 }

@@ -321,7 +321,7 @@ class Connection(Opener):
             return
         self._send_window = wide + octets
         if self._blocked:
-            self._advance_all()
+            self.advance()
 
     def _apply(self, values: dict[int, int]) -> None:
         """The peer's settings (section 6.5.2)."""
@@ -340,7 +340,7 @@ class Connection(Opener):
             if stream.send_window > MAX_WINDOW:
                 raise ConnectionFailed(ErrorCode.FLOW_CONTROL_ERROR, "a window wider than any may be")
         if change > 0 and self._blocked:
-            self._advance_all()
+            self.advance()
 
     def _tell_credit(self) -> None:
         """Say something to a peer that has just made room for streams which it keeps back.

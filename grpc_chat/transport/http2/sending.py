@@ -14,6 +14,8 @@ from grpc_chat.transport.http2.streams import Closed, Stream
 
 LARGEST_FRAME: Final = 64 * 1024
 """How much of one stream goes before others have their turn, also if the peer would take more in a frame."""
+ROUND_BYTES: Final = 256 * 1024
+"""How much goes of what all streams keep before the caller is asked whether the transport takes more."""
 _NO_TABLE: Final = b"\x20"
 """An update of the size of the table of repeated fields, to none (RFC 7541, section 6.3)."""
 
@@ -25,6 +27,7 @@ class Sender:
     reset it while the answer was made.
 
     Attributes:
+        has_more: Whether streams keep something that may go. See :meth:`advance`.
         open_streams: How many requests are not answered, or not read, to the end.
         out: Everything that is to be written now, in order. Clear it, or use :meth:`data_to_send`.
     """
@@ -41,6 +44,7 @@ class Sender:
         "_send_window",
         "_streams",
         "_tell_no_table",
+        "has_more",
         "out",
     )
 
@@ -59,6 +63,7 @@ class Sender:
         self._paused = False
         self._frame_limit = frames.MIN_FRAME_BYTES
         self._tell_no_table = False
+        self.has_more = False
 
     @property
     def open_streams(self) -> int:
@@ -229,7 +234,7 @@ class Sender:
         if self._paused:
             self._paused = False
             self._send_window, self._held_window = self._held_window, 0
-            self._advance_all()
+            self.advance()
 
     def _write_headers(self, stream: int, block: bytes, end: bool) -> None:
         if self._tell_no_table:
@@ -299,8 +304,13 @@ class Sender:
             self._advance(stream, all_of_it=True)
             self._tell_drained(stream)
 
-    def _advance_all(self) -> None:
-        """The connection's window, or each stream's, is wider: a frame of each stream in turn."""
+    def advance(self) -> None:
+        """Send of what streams keep what their windows and that of the connection allow, a frame of each in
+        turn. However wide they are, it is a bounded amount at a time: where ``has_more`` says so, this MUST
+        be called once more when the transport has that.
+        """
+        self.has_more = False
+        enough = self._send_window - ROUND_BYTES
         waiting = list(self._blocked.values())
         while waiting and not self._paused:
             again = []
@@ -308,6 +318,9 @@ class Sender:
                 kept = stream.kept
                 if kept is None:
                     continue
+                if self._send_window <= enough:
+                    self.has_more = True
+                    return
                 if kept and (stream.send_window <= 0 or self._send_window <= 0):
                     payload, is_headers, _ = kept[0]
                     if payload and not is_headers:

@@ -11,7 +11,9 @@ import pytest
 from grpc_chat.errors import SessionEnded
 from grpc_chat.transport import served_call
 from grpc_chat.transport.grpc_headers import Request
-from grpc_chat.transport.served_call import Call, Served
+from grpc_chat.transport.served import Served
+from grpc_chat.transport.served_call import Call
+from grpc_chat.transport.unread import Unread
 from tests.support import until
 
 
@@ -22,6 +24,7 @@ class Client:
         self.loop = asyncio.get_running_loop()
         self.core: Any = self
         self.most_bytes = 1000
+        self.unread_answers = Unread(100_000, self.loop.call_soon)
         self.left = 0
         self.looks = 0
         self.trailers: list[Any] = []

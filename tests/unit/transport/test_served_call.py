@@ -16,7 +16,8 @@ from grpc_chat.transport.http2.errors import ErrorCode
 from grpc_chat.transport.http2.frames import window_update
 from grpc_chat.transport.http2.receiving import ENOUGH
 from grpc_chat.transport.http2.settings import Http2Options
-from grpc_chat.transport.served_call import Call, Served
+from grpc_chat.transport.served import Served
+from grpc_chat.transport.served_call import Call
 from tests import http2
 from tests.caller import Caller, Host, body_of
 from tests.support import until
