@@ -20,7 +20,20 @@ export interface Route {
 }
 
 /** The column at the start: `lazy(() => import("../talk/RoomList").then((module) => module.RoomList))`. */
-export const list: ComponentType | undefined = undefined;
+export const list: ComponentType | undefined = lazy(() =>
+  import("../talk/RoomList").then((module) => module.RoomList),
+);
+
+const RoomView = lazy<ViewProps>(() => import("../talk/RoomView").then((module) => module.RoomView));
+const ThreadPanel = lazy<ViewProps>(() => import("../talk/ThreadPanel").then((module) => module.ThreadPanel));
+const Threads = lazy<ViewProps>(() => import("../talk/ThreadsView").then((module) => module.ThreadsView));
+const Pins = lazy<ViewProps>(() => import("../talk/PinsPanel").then((module) => module.PinsPanel));
+const Search = lazy<ViewProps>(() => import("../talk/SearchView").then((module) => module.SearchView));
+const Mentions = lazy<ViewProps>(() => import("../talk/MentionsView").then((module) => module.MentionsView));
+const Saved = lazy<ViewProps>(() => import("../talk/SavedView").then((module) => module.SavedView));
+const Scheduled = lazy<ViewProps>(() =>
+  import("../talk/ScheduledView").then((module) => module.ScheduledView),
+);
 
 const RoomBrowser = lazy<ViewProps>(() =>
   import("../manage/rooms/RoomBrowser").then((module) => module.RoomBrowser),
@@ -35,7 +48,17 @@ const People = lazy(() => import("../manage/people/PeopleView").then((module) =>
 /** All pages, each with `lazy` views, so that only what is shown is loaded. */
 export const routes: readonly Route[] = [
   { path: "/", title: words.shell.rooms },
-  // Rooms and messages (talk)
+  { path: "/rooms/:roomId", title: words.shell.conversation, main: RoomView },
+  { path: "/rooms/:roomId/messages/:seq", title: words.shell.conversation, main: RoomView },
+  { path: "/rooms/:roomId/threads", title: words.talk.thread.listTitle, main: RoomView, side: Threads },
+  { path: "/rooms/:roomId/threads/:root", title: words.talk.thread.title, main: RoomView, side: ThreadPanel },
+  { path: "/rooms/:roomId/pins", title: words.talk.lists.pins, main: RoomView, side: Pins },
+  { path: "/rooms/:roomId/search", title: words.talk.room.search, main: RoomView, side: Search },
+  { path: "/search", title: words.talk.search.title, main: Search },
+  { path: "/threads", title: words.talk.thread.listTitle, main: Threads },
+  { path: "/mentions", title: words.talk.lists.mentions, main: Mentions },
+  { path: "/saved", title: words.talk.lists.saved, main: Saved },
+  { path: "/scheduled", title: words.talk.lists.scheduled, main: Scheduled },
   { path: "/browse", title: words.manage.rooms.browser.title, main: RoomBrowser },
   { path: "/new-room", title: words.manage.rooms.create.title, main: NewRoom },
   { path: "/rooms/:roomId/settings", title: words.manage.rooms.settings.title, main: RoomSettings },

@@ -4,6 +4,7 @@ import { manage } from "./manage";
 import { shell } from "./shell";
 import { signIn } from "./signIn";
 import { switcher } from "./switcher";
+import { talk } from "./talk";
 import { text } from "./text";
 
 /** Everything in the client that people read. A translation has the same shape. */
@@ -14,6 +15,7 @@ export const en = {
   shell,
   signIn,
   switcher,
+  talk,
   text,
 };
 

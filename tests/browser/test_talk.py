@@ -1,0 +1,135 @@
+"""Talking: two people in two browsers, and one with the client library."""
+
+from __future__ import annotations
+
+from playwright.async_api import Page, expect
+
+from grpc_chat.testing import running_node
+from tests.browser.browsers import PHONE, Browsers
+from tests.web import WEB, url
+
+
+async def _say(page: Page, text: str, shown: str = "") -> None:
+    field = page.get_by_role("textbox", name="Message to")
+    await field.fill(text)
+    await field.press("Enter")
+    await expect(page.get_by_role("article").filter(has_text=shown or text)).to_be_visible()
+
+
+async def test_two_people_talk(pages: Browsers) -> None:
+    """What one says the other reads: answers, reactions, edits and deletions too."""
+    async with running_node("alice", "bob", web=WEB) as node:
+        room = await node.client("alice").create_room("Kitchen")
+        await node.client("alice").add_member(room.room_id, "bob")
+        alice = await pages.open(node, user="alice")
+        await alice.get_by_role("link", name="Kitchen").click()
+        bob = await pages.open(node, f"/rooms/{room.room_id}", user="bob")
+
+        await _say(alice, "Is there **any** coffee?", "Is there any coffee?")
+        asked = bob.get_by_role("article").filter(has_text="coffee")
+        await expect(asked.locator("strong")).to_have_text("any")
+        await expect(asked).to_have_count(1)
+
+        await asked.hover()
+        await asked.get_by_role("button", name="Reply", exact=True).click()
+        await expect(bob.get_by_text("Reply to alice")).to_be_visible()
+        await _say(bob, "There is, in the pot.")
+        answer = alice.get_by_role("article").filter(has_text="in the pot")
+        await expect(answer.get_by_role("button", name="Is there")).to_be_visible()
+
+        await answer.hover()
+        await answer.get_by_role("button", name="React", exact=True).click()
+        await alice.get_by_role("button", name="🎉").click()
+        await expect(
+            bob.get_by_role("article")
+            .filter(has_text="in the pot")
+            .get_by_role("button", name="🎉, 1 reaction")
+        ).to_be_visible()
+
+        field = bob.get_by_role("textbox", name="Message to")
+        await field.press("ArrowUp")
+        await expect(field).to_have_value("There is, in the pot.")
+        await field.fill("There is, in the can.")
+        await field.press("Enter")
+        await expect(alice.get_by_role("article").filter(has_text="in the can.")).to_contain_text("edited")
+
+        said = alice.get_by_role("article").filter(has_text="coffee").first
+        await alice.get_by_role("textbox", name="Message to").press("Shift+Tab")
+        await said.focus()
+        await said.press("Delete")
+        await alice.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        await expect(bob.get_by_text("This message was deleted.")).to_be_visible()
+
+
+async def test_what_is_unread_is_counted_and_marked(pages: Browsers) -> None:
+    """The list counts it, the room begins with it, and it is read once it has been seen."""
+    async with running_node("alice", "bob", web=WEB) as node:
+        bob = node.client("bob")
+        room = await bob.create_room("Kitchen")
+        await bob.add_member(room.room_id, "alice")
+        await node.client("alice").send(room.room_id, "I begin.")
+        for number in range(3):
+            await bob.send(room.room_id, f"@alice, message {number}")
+        page = await pages.open(node, user="alice")
+        link = page.get_by_role("link", name="Kitchen")
+        await expect(link).to_contain_text("3 mentions")
+        await link.click()
+        await expect(page.get_by_text("New", exact=True)).to_be_visible()
+        await expect(link).not_to_contain_text("mentions")
+        # It stays while one looks.
+        await expect(page.get_by_text("New", exact=True)).to_be_visible()
+
+
+async def test_history_is_endless_and_links_lead_into_it(pages: Browsers) -> None:
+    """A link to an old message shows it, with what stands around it; the end is one step away."""
+    async with running_node("alice", web=WEB) as node:
+        alice = node.client("alice")
+        room = await alice.create_room("Kitchen")
+        for number in range(300):
+            await alice.send(room.room_id, f"message {number}.")
+        old = (await alice.send(room.room_id, "the last")).seq - 280
+        page = await pages.open(node, f"/rooms/{room.room_id}", user="alice")
+        await expect(page.get_by_role("article").filter(has_text="the last")).to_be_in_viewport()
+        await page.goto(url(node, f"/rooms/{room.room_id}/messages/{old}"))
+        found = page.locator(f"[data-seq='{old}']")
+        await expect(found).to_be_in_viewport()
+        await page.locator("[data-seq='5']").scroll_into_view_if_needed()
+        await expect(page.get_by_text("This is the beginning of Kitchen.")).to_be_visible()
+        await page.get_by_role("button", name="Go to the newest messages").click()
+        await expect(page.get_by_role("article").filter(has_text="the last")).to_be_in_viewport()
+
+
+async def test_files_are_sent_and_shown(pages: Browsers) -> None:
+    """With their names and sizes, and as they were."""
+    async with running_node("alice", "bob", web=WEB) as node:
+        room = await node.client("alice").create_room("Kitchen")
+        await node.client("alice").add_member(room.room_id, "bob")
+        alice = await pages.open(node, f"/rooms/{room.room_id}", user="alice")
+        content = b"flour and water\n" * 20_000
+        await alice.get_by_label("Attach files").set_input_files(
+            {"name": "recipe.txt", "mimeType": "text/plain", "buffer": content}
+        )
+        await expect(alice.locator(".upload-line--done")).to_be_visible()
+        await _say(alice, "the recipe")
+        bob = await pages.open(node, f"/rooms/{room.room_id}", user="bob")
+        async with bob.expect_download() as waiting:
+            await bob.get_by_role("button", name="Download recipe.txt").click()
+        download = await waiting.value
+        assert download.suggested_filename == "recipe.txt"
+        assert (await download.path()).read_bytes() == content
+
+
+async def test_a_draft_stays_in_its_room(pages: Browsers) -> None:
+    """Also when the page is loaded anew, on a phone."""
+    async with running_node("alice", web=WEB) as node:
+        room = await node.client("alice").create_room("Kitchen")
+        other = await node.client("alice").create_room("Garden")
+        page = await pages.open(node, f"/rooms/{room.room_id}", user="alice", size=PHONE)
+        field = page.get_by_role("textbox", name="Message to Kitchen")
+        await field.fill("half a thought")
+        await page.get_by_role("link", name="Back to the rooms").click()
+        await expect(page.get_by_role("link", name="Kitchen")).to_contain_text("Draft: half a thought")
+        await page.goto(url(node, f"/rooms/{other.room_id}"))
+        await expect(page.get_by_role("textbox", name="Message to Garden")).to_have_value("")
+        await page.goto(url(node, f"/rooms/{room.room_id}"))
+        await expect(field).to_have_value("half a thought")

@@ -1,0 +1,407 @@
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useChat } from "../app/chat";
+import { useCalls } from "../app/context";
+import type { Entry, MessageEntry, RoomSummary } from "../sync/api";
+import { Button } from "../ui/Button";
+import { IconButton } from "../ui/IconButton";
+import {
+  AttachIcon,
+  CheckIcon,
+  ClockIcon,
+  CloseIcon,
+  EyeIcon,
+  PlusIcon,
+  PollIcon,
+  SendIcon,
+  SmileIcon,
+} from "../ui/icons";
+import { Menu } from "../ui/Menu";
+import { showError, showToast } from "../ui/toasts";
+import { words } from "../words";
+import "./Composer.css";
+import { useConversation } from "./Conversation";
+import { EmojiChoice } from "./EmojiChoice";
+import { bytesOf, FILES, TEXT_BYTES } from "./limits";
+import { MessageText } from "./MessageText";
+import { roomName, useName } from "./names";
+import { useSecondsUntil } from "./PendingRow";
+import { PollDialog } from "./PollDialog";
+import { excerpt } from "./Quote";
+import { ScheduleDialog } from "./ScheduleDialog";
+import { Upload } from "./Upload";
+import { UploadLine } from "./UploadLine";
+
+const text = words.talk.composer;
+/** From how many bytes left on it is said how many there are. */
+const WARN = 2000;
+
+/** Where people write. Enter sends, except on touch screens, whose keyboards have no other key for a new line. */
+export function Composer() {
+  const { room } = useConversation();
+  const why = whyNot(room.value);
+  if (why) return <p class="composer composer--closed">{why}</p>;
+  return <Writing />;
+}
+
+function whyNot(room: RoomSummary): string | undefined {
+  if (room.canWrite) return undefined;
+  if (room.archived) return text.archived;
+  if (room.role === "reader") return text.reader;
+  return room.adminsWrite ? text.adminsWrite : text.readOnly;
+}
+
+function Writing() {
+  const chat = useChat();
+  const calls = useCalls();
+  const conversation = useConversation();
+  const { roomId, threadRoot, timeline, me, room, replyTo, editing, focusComposer } = conversation;
+  const [value, setValue] = useState("");
+  const [uploads, setUploads] = useState<readonly Upload[]>([]);
+  const [preview, setPreview] = useState(false);
+  const [open, setOpen] = useState<"emoji" | "poll" | "schedule">();
+  const [dropping, setDropping] = useState(false);
+  const area = useRef<HTMLTextAreaElement>(null);
+  const picker = useRef<HTMLInputElement>(null);
+  const root = useRef<HTMLDivElement>(null);
+  /** What was being written when an edit began. */
+  const aside = useRef("");
+  const edited = editing.value;
+  const wait = useSecondsUntil(slowUntil(room.value, timeline.entries.value, me));
+  const name = roomName(room.value);
+
+  const write = (next: string) => {
+    setValue(next);
+    if (editing.peek()) return;
+    void chat.saveDraft(roomId, next, threadRoot).catch(() => undefined);
+    if (next.trim()) chat.typing(roomId, threadRoot);
+    else chat.stopTyping(roomId);
+  };
+
+  useEffect(() => {
+    let wanted = true;
+    void chat.draft(roomId, threadRoot).then((draft) => {
+      if (wanted && draft) setValue((now) => now || draft);
+    });
+    return () => {
+      wanted = false;
+      chat.stopTyping(roomId);
+    };
+  }, [roomId, threadRoot]);
+
+  useEffect(() => {
+    // A touch keyboard that opens by itself covers what people came to read.
+    if (!matchMedia("(pointer: coarse)").matches) area.current?.focus();
+    let first = true;
+    return focusComposer.subscribe(() => {
+      if (!first) requestAnimationFrame(() => area.current?.focus());
+      first = false;
+    });
+  }, [conversation]);
+
+  useEffect(() => {
+    if (!edited) return;
+    aside.current = value;
+    setValue(edited.text);
+    setPreview(false);
+    requestAnimationFrame(() => area.current?.setSelectionRange(edited.text.length, edited.text.length));
+    return () => setValue(aside.current);
+  }, [edited]);
+
+  useLayoutEffect(() => {
+    const element = area.current;
+    if (!element) return;
+    element.style.blockSize = "auto";
+    element.style.blockSize = `${element.scrollHeight + 2}px`;
+  }, [value, preview]);
+
+  const attach = (files: Iterable<File>) => {
+    if (editing.peek()) return;
+    const added = [...files].map((file) => new Upload(calls.files, file));
+    const fitting = added.slice(0, Math.max(0, FILES - uploads.length));
+    if (fitting.length < added.length) showToast(text.tooManyFiles(FILES), { tone: "danger" });
+    for (const upload of fitting) void upload.send();
+    setUploads([...uploads, ...fitting]);
+    area.current?.focus();
+  };
+  const attachNow = useRef(attach);
+  attachNow.current = attach;
+
+  useEffect(() => {
+    const whole = root.current?.closest<HTMLElement>(".conversation");
+    if (!whole) return;
+    const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
+    const over = (event: DragEvent) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      setDropping(true);
+    };
+    const leave = (event: DragEvent) => {
+      if (!(event.relatedTarget instanceof Node && whole.contains(event.relatedTarget))) setDropping(false);
+    };
+    const drop = (event: DragEvent) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      setDropping(false);
+      attachNow.current(event.dataTransfer?.files ?? []);
+    };
+    whole.addEventListener("dragover", over);
+    whole.addEventListener("dragleave", leave);
+    whole.addEventListener("drop", drop);
+    return () => {
+      whole.removeEventListener("dragover", over);
+      whole.removeEventListener("dragleave", leave);
+      whole.removeEventListener("drop", drop);
+    };
+  }, [conversation]);
+
+  const left = TEXT_BYTES - bytesOf(value);
+  const fileIds = () =>
+    uploads.flatMap(({ state: { value: now } }) => (now.state === "done" ? [now.fileId] : []));
+  const ready = () => {
+    if (left < 0 || wait > 0) return false;
+    if (uploads.some((upload) => upload.state.value.state !== "done")) {
+      showToast(text.waitForUploads);
+      return false;
+    }
+    return value.trim() !== "" || uploads.length > 0;
+  };
+  const clear = () => {
+    setValue("");
+    setUploads([]);
+    setPreview(false);
+    replyTo.value = undefined;
+    void chat.saveDraft(roomId, "", threadRoot).catch(() => undefined);
+    chat.stopTyping(roomId);
+  };
+  const to = () => ({
+    roomId,
+    ...(threadRoot !== undefined && { threadRoot }),
+    ...(replyTo.peek() && { replyTo: replyTo.peek()?.seq ?? 0 }),
+  });
+
+  const send = () => {
+    if (edited) return void saveEdit(edited);
+    if (!ready()) return;
+    const files = fileIds();
+    const said = value;
+    const place = to();
+    clear();
+    conversation.toEnd.value++;
+    chat.send(place, { text: said, ...(files.length > 0 && { files }) }).catch((error) => {
+      showError(error);
+      setValue((now) => now || said);
+    });
+    area.current?.focus();
+  };
+
+  const saveEdit = async (entry: MessageEntry) => {
+    if (left < 0 || (!value.trim() && entry.files.length === 0)) return;
+    try {
+      if (value !== entry.text) await chat.edit(roomId, entry.seq, value);
+      editing.value = undefined;
+    } catch (error) {
+      showError(error);
+    }
+  };
+
+  const insert = (what: string) => {
+    const element = area.current;
+    const start = element?.selectionStart ?? value.length;
+    const end = element?.selectionEnd ?? value.length;
+    write(value.slice(0, start) + what + value.slice(end));
+    requestAnimationFrame(() => {
+      element?.focus();
+      element?.setSelectionRange(start + what.length, start + what.length);
+    });
+  };
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.isComposing) return;
+    if (
+      event.key === "Enter" &&
+      !event.shiftKey &&
+      !event.altKey &&
+      !matchMedia("(pointer: coarse)").matches
+    ) {
+      event.preventDefault();
+      send();
+    } else if (event.key === "Escape" && (edited || replyTo.peek())) {
+      event.preventDefault();
+      editing.value = undefined;
+      replyTo.value = undefined;
+    } else if (event.key === "ArrowUp" && value === "" && !event.altKey && !event.shiftKey) {
+      const last = lastOwn(timeline.entries.peek(), me, room.peek());
+      if (!last) return;
+      event.preventDefault();
+      editing.value = last;
+    }
+  };
+
+  return (
+    <div class={dropping ? "composer composer--dropping" : "composer"} ref={root}>
+      {edited && (
+        <Bar label={text.editing} about={excerpt(edited)} onClose={() => (editing.value = undefined)} />
+      )}
+      {!edited && replyTo.value && (
+        <ReplyBar entry={replyTo.value} onClose={() => (replyTo.value = undefined)} />
+      )}
+      {uploads.length > 0 && (
+        <ul class="composer__files">
+          {uploads.map((upload) => (
+            <UploadLine
+              key={upload.key}
+              upload={upload}
+              onRemove={() => {
+                upload.cancel();
+                setUploads(uploads.filter((other) => other !== upload));
+              }}
+            />
+          ))}
+        </ul>
+      )}
+      <div class="composer__box">
+        {!edited && (
+          <Menu
+            label={text.moreActions}
+            icon={<PlusIcon />}
+            items={[
+              { label: text.attach, icon: <AttachIcon />, onSelect: () => picker.current?.click() },
+              { label: text.poll, icon: <PollIcon />, onSelect: () => setOpen("poll") },
+              {
+                label: preview ? text.previewOff : text.preview,
+                icon: <EyeIcon />,
+                disabled: !value.trim(),
+                onSelect: () => setPreview(!preview),
+              },
+              {
+                label: text.schedule,
+                icon: <ClockIcon />,
+                disabled: !value.trim() && uploads.length === 0,
+                onSelect: () => {
+                  if (ready()) setOpen("schedule");
+                },
+              },
+            ]}
+          />
+        )}
+        <input
+          ref={picker}
+          class="visually-hidden"
+          type="file"
+          multiple
+          tabIndex={-1}
+          aria-label={text.attach}
+          onChange={(event) => {
+            attach(event.currentTarget.files ?? []);
+            event.currentTarget.value = "";
+          }}
+        />
+        {preview ? (
+          <div class="composer__preview">
+            <MessageText text={value} />
+            <Button size="small" variant="quiet" onClick={() => setPreview(false)}>
+              {text.previewOff}
+            </Button>
+          </div>
+        ) : (
+          <textarea
+            ref={area}
+            class="composer__text"
+            dir="auto"
+            rows={1}
+            value={value}
+            aria-label={threadRoot === undefined ? text.label(name) : text.threadLabel}
+            placeholder={threadRoot === undefined ? text.placeholder(name) : text.threadLabel}
+            title={text.keys}
+            onInput={(event) => write(event.currentTarget.value)}
+            onKeyDown={onKeyDown}
+            onPaste={(event) => {
+              const files = event.clipboardData?.files;
+              if (!files || files.length === 0) return;
+              event.preventDefault();
+              attach(files);
+            }}
+          />
+        )}
+        <div class="composer__emoji">
+          <IconButton
+            label={text.emoji}
+            icon={<SmileIcon />}
+            aria-expanded={open === "emoji"}
+            onClick={() => setOpen(open === "emoji" ? undefined : "emoji")}
+          />
+          {open === "emoji" && (
+            <EmojiChoice
+              onChoose={(emoji) => {
+                setOpen(undefined);
+                insert(emoji);
+              }}
+              onClose={() => setOpen(undefined)}
+            />
+          )}
+        </div>
+        <IconButton
+          class="composer__send"
+          label={edited ? text.saveEdit : text.send}
+          icon={edited ? <CheckIcon /> : <SendIcon />}
+          disabled={left < 0 || wait > 0 || (!value.trim() && uploads.length === 0)}
+          onClick={send}
+        />
+      </div>
+      <p class={left < 0 ? "composer__hint composer__hint--wrong" : "composer__hint"} role="status">
+        {left < 0 ? text.tooLong(-left) : left < WARN ? text.left(left) : wait > 0 ? text.slow(wait) : ""}
+      </p>
+      {dropping && <p class="composer__drop">{text.drop}</p>}
+      {open === "poll" && <PollDialog to={to()} onClose={() => setOpen(undefined)} />}
+      {open === "schedule" && (
+        <ScheduleDialog
+          message={{ ...to(), text: value, fileIds: fileIds() }}
+          onClose={() => setOpen(undefined)}
+          onDone={clear}
+        />
+      )}
+    </div>
+  );
+}
+
+/** Until when a member has to wait in a slow room; 0 for not at all. */
+function slowUntil(room: RoomSummary, entries: readonly Entry[], me: string): number | undefined {
+  if (!room.slowMode || room.role === "admin" || room.role === "owner") return undefined;
+  const last = entries.findLast((entry) => entry.kind === "message" && entry.userId === me);
+  return last && "time" in last ? last.time + room.slowMode : undefined;
+}
+
+function lastOwn(entries: readonly Entry[], me: string, room: RoomSummary): MessageEntry | undefined {
+  const window = room.editWindow;
+  return entries.findLast(
+    (entry): entry is MessageEntry =>
+      entry.kind === "message" &&
+      entry.userId === me &&
+      !entry.deleted &&
+      !entry.poll &&
+      (window === undefined || Date.now() - entry.time < window),
+  );
+}
+
+function ReplyBar({ entry, onClose }: { readonly entry: MessageEntry; readonly onClose: () => void }) {
+  const name = useName(entry.userId);
+  return <Bar label={words.talk.message.replyTo(name)} about={excerpt(entry)} onClose={onClose} />;
+}
+
+interface BarProps {
+  readonly label: string;
+  readonly about: string;
+  readonly onClose: () => void;
+}
+
+function Bar({ label, about, onClose }: BarProps) {
+  return (
+    <div class="composer__bar">
+      <span class="composer__bar-label">{label}</span>
+      <span class="composer__bar-about truncate" dir="auto">
+        {about}
+      </span>
+      <IconButton size="small" label={text.cancel} icon={<CloseIcon />} onClick={onClose} />
+    </div>
+  );
+}

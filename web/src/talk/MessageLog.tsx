@@ -1,0 +1,309 @@
+import { type Signal, useComputed, useSignal } from "@preact/signals";
+import type { VNode } from "preact";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useChat } from "../app/chat";
+import type { Entry, MessageEntry } from "../sync/api";
+import { Button } from "../ui/Button";
+import { ToEndIcon } from "../ui/icons";
+import { Spinner } from "../ui/Spinner";
+import { words } from "../words";
+import { useConversation } from "./Conversation";
+import "./MessageLog.css";
+import { MessageRow } from "./MessageRow";
+import { NoteLine } from "./NoteLine";
+import { roomName, useNames } from "./names";
+import { PendingRow } from "./PendingRow";
+import { keyOf, type Row, rowsOf } from "./rows";
+import { Scroller } from "./Scroller";
+import { useReading } from "./useReading";
+
+const text = words.talk.log;
+/** How near to what is loaded the reader may come before more is. */
+const NEAR = 1000;
+/** How long a message that was jumped to is pointed at, in milliseconds. */
+const POINT = 2000;
+
+/** The messages of the conversation, without end both ways. */
+export function MessageLog() {
+  const conversation = useConversation();
+  const { timeline, me, room, threadRoot, roomId, reveal } = conversation;
+  const chat = useChat();
+  const box = useRef<HTMLElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const scroller = useRef<Scroller>();
+  const atEnd = useSignal(true);
+  const placed = useRef(false);
+  const target = useRef<number>();
+  const shown = useSignal<number | undefined>(undefined);
+  const current = useSignal<string | undefined>(undefined);
+  const reading = useReading(conversation, () => lastSeen(scroller.current, timeline.entries.peek(), me));
+
+  const rows = useComputed(() =>
+    rowsOf(timeline.entries.value, { me, readSeq: reading.line.value, threadRoot }),
+  ).value;
+  const cache = useRef(new Map<string, { row: Row; vnode: VNode }>());
+
+  const loadMore = () => {
+    const now = scroller.current;
+    if (!now || !placed.current || timeline.loading.peek() || timeline.error.peek()) return;
+    if (now.room.above < NEAR && !timeline.atStart.peek()) void timeline.older();
+    else if (now.room.below < NEAR && !timeline.atEnd.peek()) void timeline.newer();
+  };
+
+  useLayoutEffect(() => {
+    if (!box.current || !content.current) return;
+    const made = new Scroller(box.current, content.current, () => {
+      atEnd.value = made.isAtEnd && timeline.atEnd.peek();
+      loadMore();
+      reading.seen();
+    });
+    scroller.current = made;
+    return () => made.close();
+  }, [conversation]);
+
+  const go = async (place: { seq: number } | { time: number } | "unread" | "end") => {
+    const seq = await timeline.jump(place);
+    target.current = seq;
+    placed.current = true;
+    if (seq === undefined) scroller.current?.toEnd();
+    else show();
+  };
+
+  /** Show what was asked for, as soon as it is there. */
+  const show = () => {
+    const seq = target.current;
+    if (seq === undefined) return;
+    const entry = timeline.entries.peek().find((one) => "seq" in one && one.seq >= seq);
+    if (!entry || entry.kind === "gap" || entry.kind === "pending") return;
+    const key = entry.kind === "note" ? `note-${entry.seq}` : keyOf(entry, me);
+    if (!scroller.current?.show(key)) return;
+    target.current = undefined;
+    current.value = key;
+  };
+
+  useEffect(() => {
+    if (reveal.peek()) return;
+    if (threadRoot === undefined && room.peek().unread > 0) void go("unread");
+    else void go("end");
+  }, [conversation]);
+
+  useEffect(
+    () =>
+      reveal.subscribe((wanted) => {
+        if (!wanted) return;
+        void go(wanted).then(() => {
+          shown.value = wanted.seq;
+          setTimeout(() => {
+            if (shown.peek() === wanted.seq) shown.value = undefined;
+          }, POINT);
+        });
+      }),
+    [conversation],
+  );
+
+  useEffect(() => {
+    let first = true;
+    return conversation.toEnd.subscribe(() => {
+      if (!first) void go("end");
+      first = false;
+    });
+  }, [conversation]);
+
+  useLayoutEffect(() => {
+    scroller.current?.settle();
+    show();
+    loadMore();
+    reading.seen();
+  }, [rows]);
+
+  useEffect(() => timeline.loading.subscribe(() => loadMore()), [conversation]);
+
+  const pointed = shown.value;
+  const days = useMemo(() => {
+    const before = cache.current;
+    const next: typeof before = new Map();
+    const found: { key: string; time: number; nodes: VNode[] }[] = [];
+    for (const row of rows) {
+      if (row.kind === "day") {
+        found.push({ key: row.key, time: row.time, nodes: [] });
+        continue;
+      }
+      const old = before.get(row.key);
+      const one = old && same(old.row, row) ? old : { row, vnode: rowOf(row, current) };
+      next.set(row.key, one);
+      if (found.length === 0) found.push({ key: "before", time: 0, nodes: [] });
+      found.at(-1)?.nodes.push(one.vnode);
+    }
+    cache.current = next;
+    return found;
+  }, [rows]);
+
+  useEffect(() => {
+    const element = content.current?.querySelector(`[data-seq="${pointed}"]`);
+    element?.classList.add("message-row--pointed");
+    return () => element?.classList.remove("message-row--pointed");
+  }, [pointed]);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.target instanceof HTMLElement && !event.target.matches("article")) return;
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const articles = [...(content.current?.querySelectorAll<HTMLElement>("article") ?? [])];
+    const at = articles.indexOf(document.activeElement as HTMLElement);
+    if (event.key === "Escape") {
+      conversation.focusComposer.value++;
+      event.preventDefault();
+      return;
+    }
+    const to: Record<string, number> = {
+      ArrowUp: at - 1,
+      ArrowDown: at + 1,
+      Home: 0,
+      End: articles.length - 1,
+    };
+    const next = to[event.key];
+    if (next === undefined || at < 0) return;
+    event.preventDefault();
+    if (next >= articles.length) conversation.focusComposer.value++;
+    else articles[Math.max(0, next)]?.focus();
+  };
+
+  const rowsShown = rows.some((row) => row.kind === "said" || row.kind === "note");
+  return (
+    <div class="message-log">
+      <section
+        class="message-log__box"
+        ref={box}
+        aria-label={text.messages}
+        onKeyDown={onKeyDown}
+        // A keyboard must be able to scroll it where there is no message to go to.
+        tabIndex={rowsShown ? -1 : 0}
+      >
+        <div class="message-log__content" ref={content}>
+          <Beginning />
+          {days.map((day) => (
+            <div key={day.key} class="message-log__day">
+              {day.time > 0 && (
+                <div class="message-log__date">
+                  <span class="message-log__date-text">{words.talk.day(day.time)}</span>
+                </div>
+              )}
+              {day.nodes}
+            </div>
+          ))}
+          {timeline.loading.value === "newer" && <Spinner label={words.common.loading} />}
+        </div>
+      </section>
+      {timeline.error.value && (
+        <p class="message-log__error" role="alert">
+          {timeline.error.value}{" "}
+          <Button size="small" onClick={() => void timeline.older().then(loadMore)}>
+            {words.common.tryAgain}
+          </Button>
+        </p>
+      )}
+      {!atEnd.value && rowsShown && (
+        <button type="button" class="message-log__to-end" title={text.toEnd} onClick={() => void go("end")}>
+          <ToEndIcon />
+          {timeline.behind.value > 0 ? (
+            text.behind(timeline.behind.value)
+          ) : (
+            <span class="visually-hidden">{text.toEnd}</span>
+          )}
+        </button>
+      )}
+      <Heard entries={timeline.entries.value} live={timeline.atEnd.value} />
+      <TypingLine
+        userIds={threadRoot === undefined ? room.value.typing : chat.typingIn(roomId, threadRoot).value}
+      />
+    </div>
+  );
+}
+
+function rowOf(row: Exclude<Row, { kind: "day" }>, current: Signal<string | undefined>): VNode {
+  if (row.kind === "new")
+    return (
+      <div key={row.key} class="message-log__new">
+        <span class="message-log__new-text">{text.newSince}</span>
+      </div>
+    );
+  if (row.kind === "note") return <NoteLine key={row.key} id={row.key} entry={row.entry} />;
+  if (row.kind === "gap")
+    return (
+      <p key={row.key} class="message-log__gap">
+        {text.gap}
+      </p>
+    );
+  if (row.entry.kind === "pending")
+    return <PendingRow key={row.key} id={row.key} entry={row.entry} first={row.first} />;
+  return <MessageRow key={row.key} id={row.key} entry={row.entry} first={row.first} current={current} />;
+}
+
+function same(one: Row, other: Row): boolean {
+  if (one.kind !== other.kind || one.key !== other.key) return false;
+  if ("entry" in one && "entry" in other && one.entry !== other.entry) return false;
+  return !("first" in one && "first" in other && one.first !== other.first);
+}
+
+/** The number of the last message that the reader has before their eyes. */
+function lastSeen(scroller: Scroller | undefined, entries: readonly Entry[], me: string): number | undefined {
+  const key = scroller?.lastVisible();
+  if (!key) return undefined;
+  const found = entries.find((entry) => {
+    if (entry.kind === "note") return key === `note-${entry.seq}`;
+    return (entry.kind === "message" || entry.kind === "pending") && keyOf(entry, me) === key;
+  });
+  if (found?.kind === "message" || found?.kind === "note") return found.seq;
+  // What waits to be sent comes after all that has arrived.
+  return found
+    ? entries.findLast((entry): entry is MessageEntry => entry.kind === "message")?.seq
+    : undefined;
+}
+
+/** What stands above the oldest message. */
+function Beginning() {
+  const { timeline, room, threadRoot } = useConversation();
+  if (!timeline.atStart.value)
+    return (
+      <p class="message-log__loading">
+        {(timeline.loading.value === "older" || timeline.loading.value === "jump") && (
+          <Spinner label={words.common.loading} />
+        )}
+      </p>
+    );
+  if (threadRoot !== undefined || timeline.loading.value === "jump") return null;
+  return (
+    <div class="message-log__beginning">
+      <h2 class="message-log__beginning-title" dir="auto">
+        {roomName(room.value)}
+      </h2>
+      <p>{room.value.sinceJoin ? text.hidden : text.beginning(roomName(room.value))}</p>
+    </div>
+  );
+}
+
+/** Reads to screen readers what others say while the end is shown. */
+function Heard({ entries, live }: { readonly entries: readonly Entry[]; readonly live: boolean }) {
+  const { me } = useConversation();
+  const chat = useChat();
+  const last = entries.findLast((entry): entry is MessageEntry => entry.kind === "message");
+  const before = useRef<number>();
+  const said = useRef("");
+  if (live && last && before.current !== undefined && last.seq > before.current && last.userId !== me)
+    said.current = text.heard(chat.person(last.userId).peek()?.displayName ?? last.userId, last.text);
+  if (last && (before.current === undefined || last.seq > before.current)) before.current = last.seq;
+  return (
+    <div class="visually-hidden" role="log" aria-live="polite">
+      {said.current}
+    </div>
+  );
+}
+
+function TypingLine({ userIds }: { readonly userIds: readonly string[] }) {
+  const { me } = useConversation();
+  const names = useNames(userIds.filter((userId) => userId !== me).slice(0, 4));
+  return (
+    <p class="message-log__typing truncate" aria-hidden="true" dir="auto">
+      {names.length > 0 && text.typing(names)}
+    </p>
+  );
+}
