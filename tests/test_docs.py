@@ -352,6 +352,10 @@ def test_the_configurations_of_proxies_are_those_that_are_tested() -> None:
     assert [name for name, text in files.items() if text not in shown] == []
 
 
+HAPROXY_SERVERS = "server grpc-chat 127.0.0.1:50051", "server browsers "
+"""The lines of HAProxy's configuration that its changes are parts of."""
+
+
 def test_the_changes_of_proxies_configurations_are_those_that_are_tested() -> None:
     """What the page has one change, for TLS behind the proxy and for a web site beside the API, was tried."""
     shown = [block.split() for block in blocks((ROOT / "docs" / "how-to" / "proxies.md").read_text())]
@@ -361,9 +365,8 @@ def test_the_changes_of_proxies_configurations_are_those_that_are_tested() -> No
         return any(words[at : at + len(block)] == block for block in shown for at in range(len(words)))
 
     for kind in proxies.ALL:
-        # HAProxy's is part of a line.
-        [(_, new)] = kind.tls_behind
-        assert is_shown(f"server grpc-chat 127.0.0.1:50051{new}" if kind is proxies.HaProxy else new), kind
+        for (_, new), server in zip(kind.tls_behind, HAPROXY_SERVERS, strict=True):
+            assert is_shown(server + new if kind is proxies.HaProxy else new), kind
     [(_, new)] = proxies.Nginx.with_site
     assert new.split("} ")[1].split() in [block[: len(new.split("} ")[1].split())] for block in shown]
 

@@ -11,18 +11,20 @@ import random
 import shutil
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from tests.certificates import Issued
+from tests.certificates import Issued, authority, issue
 from tests.programs import ROOT, Program, free_port, start
 
 EXAMPLES = ROOT / "examples" / "proxies"
 WHEELS = ROOT / ".venv-proxies" / "bin"
+
+AUTHORITY = authority()
 
 Edit = tuple[str, str]
 """What stands in a configuration, and what the test has there instead."""
@@ -34,6 +36,7 @@ class Proxy(ABC):
     Args:
         folder: For what it writes.
         server: The port of the server, on 127.0.0.1.
+        browsers: The server's port for browsers, likewise.
         issued: Its certificate; None for plain text.
         edits: Further changes of the configuration.
     """
@@ -52,11 +55,14 @@ class Proxy(ABC):
     tls_behind: ClassVar[Sequence[Edit]]
     """The server behind speaks TLS itself; ``CA`` is what it is known by."""
 
-    def __init__(self, folder: Path, server: int, issued: Issued, edits: Sequence[Edit] = ()) -> None:
+    def __init__(
+        self, folder: Path, server: int, browsers: int, issued: Issued, edits: Sequence[Edit] = ()
+    ) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.port = free_port()
         self._server = server
+        self._browsers = browsers
         self._edits = edits
         self._program: Program | None = None
         files = issued.write(folder / "tls")
@@ -142,12 +148,17 @@ class Proxy(ABC):
 
 class Nginx(Proxy):
     file, program, debian = "nginx.conf", "nginx", "nginx-light"
-    quick = (("grpc_pass grpc", "grpc_read_timeout 2s; grpc_send_timeout 2s; grpc_pass grpc"),)
+    quick = (
+        ("# gRPC itself", "grpc_read_timeout 2s; grpc_send_timeout 2s; # gRPC itself"),
+        ("proxy_pass http", "proxy_read_timeout 2s; proxy_send_timeout 2s; proxy_pass http"),
+    )
     tls_behind = (
+        ("grpc_pass grpc://grpc-chat;", "grpc_pass grpcs://grpc-chat;"),
         (
-            "grpc_pass grpc://grpc-chat;",
-            "grpc_pass grpcs://grpc-chat; grpc_ssl_trusted_certificate CA; grpc_ssl_verify on; "
-            "grpc_ssl_name localhost;",
+            "proxy_pass http://browsers;",
+            "grpc_ssl_trusted_certificate CA; grpc_ssl_verify on; grpc_ssl_name localhost; "
+            "proxy_pass https://browsers; "
+            "proxy_ssl_trusted_certificate CA; proxy_ssl_verify on; proxy_ssl_name localhost;",
         ),
     )
     with_site = (
@@ -168,6 +179,7 @@ class Nginx(Proxy):
             ("worker_connections 8192", "worker_connections 512"),
             ("http {", f"http {{ access_log off; {temporary}"),
             ("127.0.0.1:50051", f"127.0.0.1:{self._server}"),
+            ("127.0.0.1:8080", f"127.0.0.1:{self._browsers}"),
             ("listen 443 ssl http2;", f"listen {self.port} ssl http2;"),
             ("/etc/letsencrypt/live/chat.example.org/fullchain.pem", self._certificate),
             ("/etc/letsencrypt/live/chat.example.org/privkey.pem", self._key),
@@ -190,13 +202,17 @@ class Nginx(Proxy):
 class HaProxy(Proxy):
     file, program, debian = "haproxy.cfg", "haproxy", "haproxy"
     quick = (("timeout client 60s", "timeout client 2s"), ("timeout server 60s", "timeout server 2s"))
-    tls_behind = ((" proto h2", " ssl verify required ca-file CA verifyhost localhost alpn h2"),)
+    tls_behind = (
+        (" proto h2", " ssl verify required ca-file CA verifyhost localhost alpn h2"),
+        ("127.0.0.1:8080", "127.0.0.1:8080 ssl verify required ca-file CA verifyhost localhost"),
+    )
 
     def edits(self) -> Sequence[Edit]:
         both = self.folder / "both.pem"
         both.write_bytes(Path(self._certificate).read_bytes() + Path(self._key).read_bytes())
         return (
             ("127.0.0.1:50051", f"127.0.0.1:{self._server}"),
+            ("127.0.0.1:8080", f"127.0.0.1:{self._browsers}"),
             ("maxconn 20000", "maxconn 500"),
             ("bind :443", f"bind 127.0.0.1:{self.port}"),
             ("/etc/haproxy/chat.example.org.pem", str(both)),
@@ -218,7 +234,8 @@ class HaProxyTcp(HaProxy):
     file = "haproxy-tcp.cfg"
 
     def edits(self) -> Sequence[Edit]:
-        return tuple(edit for edit in super().edits() if "/etc/" not in edit[0])
+        there = (EXAMPLES / self.file).read_text()
+        return tuple(edit for edit in super().edits() if edit[0] in there)
 
 
 class Envoy(Proxy):
@@ -228,7 +245,7 @@ class Envoy(Proxy):
     quick = (("stream_idle_timeout: 60s", "stream_idle_timeout: 2s"),)
     tls_behind = (
         (
-            "      circuit_breakers:\n",
+            "      # By default no more than 1024 streams",
             "      transport_socket:\n"
             "        name: envoy.transport_sockets.tls\n"
             "        typed_config:\n"
@@ -241,12 +258,29 @@ class Envoy(Proxy):
             "              trusted_ca: {filename: CA}\n"
             "              match_typed_subject_alt_names:\n"
             "                - {san_type: DNS, matcher: {exact: localhost}}\n"
-            "      circuit_breakers:\n",
+            "      # By default no more than 1024 streams",
+        ),
+        (
+            "      # Each open stream of a browser",
+            "      transport_socket:\n"
+            "        name: envoy.transport_sockets.tls\n"
+            "        typed_config:\n"
+            '          "@type": type.googleapis.com/'
+            "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\n"
+            "          sni: localhost\n"
+            "          common_tls_context:\n"
+            "            validation_context:\n"
+            "              trusted_ca: {filename: CA}\n"
+            "              match_typed_subject_alt_names:\n"
+            "                - {san_type: DNS, matcher: {exact: localhost}}\n"
+            "      # Each open stream of a browser",
         ),
     )
 
-    def __init__(self, folder: Path, server: int, issued: Issued, edits: Sequence[Edit] = ()) -> None:
-        super().__init__(folder, server, issued, edits)
+    def __init__(
+        self, folder: Path, server: int, browsers: int, issued: Issued, edits: Sequence[Edit] = ()
+    ) -> None:
+        super().__init__(folder, server, browsers, issued, edits)
         self._base = random.randrange(1, 2**24)
         self._epoch = 0
         self._before: list[Program] = []
@@ -254,6 +288,7 @@ class Envoy(Proxy):
     def edits(self) -> Sequence[Edit]:
         return (
             ("port_value: 50051", f"port_value: {self._server}"),
+            ("port_value: 8080", f"port_value: {self._browsers}"),
             ('{address: "0.0.0.0", port_value: 443}', f"{{address: 127.0.0.1, port_value: {self.port}}}"),
             ("/etc/letsencrypt/live/chat.example.org/fullchain.pem", self._certificate),
             ("/etc/letsencrypt/live/chat.example.org/privkey.pem", self._key),
@@ -282,10 +317,19 @@ class Caddy(Proxy):
     quick = ()
     tls_behind = (
         (
-            "reverse_proxy h2c://127.0.0.1:50051",
-            "reverse_proxy https://127.0.0.1:50051 {\n"
+            "h2c://127.0.0.1:50051",
+            "https://127.0.0.1:50051 {\n"
             "\t\ttransport http {\n"
             "\t\t\tversions 2\n"
+            "\t\t\ttls_server_name localhost\n"
+            "\t\t\ttls_trust_pool file CA\n"
+            "\t\t}\n"
+            "\t}",
+        ),
+        (
+            "reverse_proxy 127.0.0.1:8080",
+            "reverse_proxy https://127.0.0.1:8080 {\n"
+            "\t\ttransport http {\n"
             "\t\t\ttls_server_name localhost\n"
             "\t\t\ttls_trust_pool file CA\n"
             "\t\t}\n"
@@ -299,6 +343,7 @@ class Caddy(Proxy):
         files = f"{self._certificate} {self._key}"
         return (
             ("127.0.0.1:50051", f"127.0.0.1:{self._server}"),
+            ("127.0.0.1:8080", f"127.0.0.1:{self._browsers}"),
             (
                 "chat.example.org {",
                 f"{ours}https://localhost:{self.port} {{\n\tbind 127.0.0.1\n\ttls {files}",
@@ -318,3 +363,19 @@ class Caddy(Proxy):
 
 
 ALL: tuple[type[Proxy], ...] = (Nginx, HaProxy, Envoy, Caddy)
+
+
+@asynccontextmanager
+async def before(
+    kind: type[Proxy], server: str | int, folder: Path, *, browsers: int = 9, edits: Sequence[Edit] = ()
+) -> AsyncIterator[Proxy]:
+    """The proxy in front of a server, by its address or port, and its port for browsers if it has one."""
+    if missing := kind.missing():
+        pytest.skip(missing)
+    port = int(str(server).rpartition(":")[2])
+    proxy = kind(folder / "proxy", port, browsers, issue(by=AUTHORITY), edits)
+    try:
+        await proxy.start()
+        yield proxy
+    finally:
+        await proxy.stop()

@@ -22,45 +22,20 @@ from grpc_health.v1 import health_pb2
 from grpc_chat import Client, Disconnected, InvalidRequest, Message, Tls, Unreachable, trusted_token
 from grpc_chat.testing import PASSWORD, running_node
 from grpc_chat.wire import chat_pb2 as pb
-from tests.certificates import authority, issue
+from tests.certificates import issue
 from tests.engine import ENGINE
 from tests.programs import Program, free_port, start
-from tests.proxies.proxies import ALL, Edit, Envoy, HaProxy, HaProxyTcp, Nginx, Proxy
+from tests.proxies.proxies import AUTHORITY, Edit, Envoy, HaProxy, HaProxyTcp, Nginx, Proxy, before
 from tests.support import until
 
 pytestmark = pytest.mark.timeout(120)
 
-AUTHORITY = authority()
 TLS = Tls(ca=AUTHORITY.pem)
 # A connection has to be silent for longer than what the proxies of these tests allow (`Proxy.quick`).
 BEHIND: dict[str, Any] = {
     "grpc": {"trusted_proxies": ["127.0.0.1/32"]},
     "subscribe": {"heartbeat": "PT0.5S"},
 }
-
-
-@pytest.fixture(params=ALL, ids=lambda kind: kind.__name__)
-def kind(request: pytest.FixtureRequest) -> type[Proxy]:
-    """Each of the four that is installed."""
-    if missing := request.param.missing():
-        pytest.skip(missing)
-    return cast("type[Proxy]", request.param)
-
-
-@asynccontextmanager
-async def before(
-    kind: type[Proxy], server: str | int, folder: Path, *, edits: Sequence[Edit] = ()
-) -> AsyncIterator[Proxy]:
-    """The proxy in front of a server, by its address or port."""
-    if missing := kind.missing():
-        pytest.skip(missing)
-    port = int(str(server).rpartition(":")[2])
-    proxy = kind(folder / "proxy", port, issue(by=AUTHORITY), edits)
-    try:
-        await proxy.start()
-        yield proxy
-    finally:
-        await proxy.stop()
 
 
 class Talk:
