@@ -111,18 +111,21 @@ class Browsers:
             signed_in = json.dumps({"userId": user, "kind": "trusted"})
             stored = [{"name": "grpc-chat.signed-in", "value": signed_in}]
             options["storage_state"] = {"origins": [{"origin": url(node), "localStorage": stored}]}
+        page = await self.blank(size=size, color_scheme=scheme, **options)
+        await page.goto(url(node, path))
+        return page
+
+    async def blank(self, *, size: dict[str, int] = LAPTOP, **options: Any) -> Page:
+        """A page without anything in it."""
         context = await self._browser.new_context(
             viewport={"width": size["width"], "height": size["height"]},
-            color_scheme=scheme,
             reduced_motion="reduce",
             **options,
         )
         context.set_default_timeout(15_000)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         context.on("console", self._heard)
-        page = await context.new_page()
-        await page.goto(url(node, path))
-        return page
+        return await context.new_page()
 
     def _heard(self, message: ConsoleMessage) -> None:
         # Answers with an error are not the page's fault, and it may be there to show them.

@@ -8,4 +8,5 @@ export const text = {
   toDo: "To do:",
   newMessages: (count: number): string => plural(count, { one: "# new message", other: "# new messages" }),
   toEnd: "Go to the newest message",
+  newest: "Newest messages",
 } as const;
