@@ -15,6 +15,8 @@ const HEARTBEAT = 20n;
 const PATIENCE = 2.5;
 /** How long the first answer may take, in ms. */
 const FIRST = 15_000;
+/** Each response leaves a little behind while its stream lasts: after so many, a quiet moment is used for a new one. */
+const RESPONSES = 20_000;
 /** Pause after an answer that trying again does not change. */
 const REFUSED = 60_000;
 
@@ -44,6 +46,8 @@ export class Stream {
   private silence = FIRST;
   /** Set while waiting makes no sense: only `retry()` goes on. */
   private halted = false;
+  /** The stream is only opened anew, which is nobody's concern unless it fails. */
+  private quiet = false;
   private ended: Promise<void> | undefined;
 
   constructor(
@@ -81,11 +85,12 @@ export class Stream {
     while (!this.closed) {
       let wait: number;
       let why: string | undefined;
-      this.connecting();
+      if (!this.quiet) this.connecting();
       try {
         wait = await this.once();
       } catch (thrown) {
         if (this.closed) return;
+        this.quiet = false;
         const error = toChatError(thrown);
         if (thrown instanceof NotKept) await this.reader.recover().catch(() => undefined);
         why = error.message;
@@ -139,6 +144,7 @@ export class Stream {
 
   /** One stream from its beginning to its end; returns how long to wait for the next. */
   private async once(): Promise<number> {
+    let count = 0;
     await this.reader.prepare();
     if (this.closed) return 0;
     const abort = new AbortController();
@@ -152,11 +158,12 @@ export class Stream {
         timeoutMs: 0,
       });
       for await (const response of responses) {
+        count += 1;
         clearTimeout(timer);
         if (response.started) {
           const { seconds, nanos } = response.started.heartbeatInterval ?? { seconds: HEARTBEAT, nanos: 0 };
           this.silence = PATIENCE * (Number(seconds) * 1000 + nanos / 1e6);
-          this.reader.connection({ state: "catching-up" });
+          if (!this.quiet) this.reader.connection({ state: "catching-up" });
         }
         try {
           await this.reader.take(response);
@@ -167,11 +174,16 @@ export class Stream {
         if (response.caughtUp) {
           this.attempt = 0;
           this.since = Date.now();
-          this.reader.connection({ state: "online" });
+          if (!this.quiet) this.reader.connection({ state: "online" });
+          this.quiet = false;
         }
         if (response.draining) {
           const { seconds, nanos } = response.draining.reconnectAfter ?? { seconds: 1n, nanos: 0 };
           return Number(seconds) * 1000 + nanos / 1e6;
+        }
+        if (count >= RESPONSES && response.heartbeat) {
+          this.quiet = true;
+          return 0;
         }
         this.lastHeard = Date.now();
         timer = setTimeout(() => abort.abort(), this.silence);

@@ -13,7 +13,7 @@ export function createTransport(identity: Identity, baseUrl: string = location.o
     baseUrl,
     useBinaryFormat: true,
     defaultTimeoutMs: DEADLINE,
-    interceptors: [identified(identity)],
+    interceptors: [identified(identity), emptied],
     fetch: (input, init) => fetch(input, { ...init, cache: "no-store", referrerPolicy: "no-referrer" }),
   });
 }
@@ -24,4 +24,30 @@ function identified(identity: Identity): Interceptor {
     else request.header.set("Authorization", `Bearer ${encodeURIComponent(identity.userId)}`);
     return next(request);
   };
+}
+
+/**
+ * Lets go of what streams bring.
+ *
+ * Connect races each read against one promise that lasts as long as the stream, and a race keeps its result until all in it
+ * have settled: a stream that lasts all day would keep all that it ever brought.
+ */
+const emptied: Interceptor = (next) => async (request) => {
+  const response = await next(request);
+  return response.stream ? { ...response, message: withEmptyResults(response.message) } : response;
+};
+
+async function* withEmptyResults<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+  const iterator = messages[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const result = await iterator.next();
+      if (result.done) return;
+      const message = result.value;
+      (result as { value: T | undefined }).value = undefined;
+      yield message;
+    }
+  } finally {
+    await iterator.return?.();
+  }
 }
