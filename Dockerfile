@@ -50,11 +50,12 @@ ENV PATH=/opt/grpc-chat/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     GRPC_CHAT_HOST=0.0.0.0 \
+    GRPC_CHAT_WEB__HOST=0.0.0.0 \
     GRPC_CHAT_DATA=/data/chat
 
 WORKDIR /app
 VOLUME ["/data"]
-EXPOSE 50051
+EXPOSE 50051 8080
 # By number, so that Kubernetes can tell that it is not root. There is no such account in the image,
 # on purpose: any other uid works the same way.
 USER 10001:10001
