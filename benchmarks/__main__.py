@@ -14,6 +14,7 @@ from importlib.metadata import version
 import click
 
 from benchmarks import (
+    browsers,
     catchup,
     engines,
     fanout,
@@ -54,6 +55,15 @@ def _lone(quick: bool) -> list[str]:
         "| scenario | p50 / p99 ms | CPU µs a delivery | floor: p50 / p99 ms | CPU µs |",
         "| --- | --- | --- | --- | --- |",
         fanout.run_open(members=100, per_second=50, seconds=5 if quick else 15, runs=1 if quick else 3),
+    ]
+
+
+def _browsers(quick: bool) -> list[str]:
+    return [
+        "| scenario | p50 / p99 ms | CPU µs a delivery | by gRPC: p50 / p99 ms | CPU µs | "
+        "floor: p50 / p99 ms | CPU µs | browsers / floor |",
+        "| --- | --- | ---: | --- | ---: | --- | ---: | ---: |",
+        browsers.row(members=100, per_second=50, seconds=3 if quick else 15, runs=1 if quick else 3),
     ]
 
 
@@ -211,6 +221,7 @@ def _turns(quick: bool) -> list[str]:
 BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "fanout": _fanout,
     "lone": _lone,
+    "browsers": _browsers,
     "engines": _engines,
     "unary": _unary,
     "catchup": _catchup,

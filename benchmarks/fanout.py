@@ -12,10 +12,11 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from benchmarks import h2, servers
 from benchmarks.fill import TEXT, fill
@@ -80,19 +81,48 @@ class _Member:
         self._rest = seen[-16:]
 
 
+class Following(Protocol):
+    """A connection with an open stream.
+
+    Attributes:
+        on_data: Who reads what each stream brings.
+    """
+
+    on_data: dict[int, Callable[[memoryview], None]]
+
+    def close(self) -> None:
+        """End it."""
+
+
+Follow = Callable[[int, str, bytes, Callable[[memoryview], None]], Awaitable[Following]]
+"""Opens a stream: the port, the token, the request, and who reads it."""
+
+
+async def _by_grpc(
+    port: int, token: str, subscribe: bytes, read: Callable[[memoryview], None]
+) -> h2.Connection:
+    connection = await h2.Connection.open("127.0.0.1", port, token)
+    connection.stream(SUBSCRIBE, subscribe, read)
+    return connection
+
+
 async def _open(
-    port: int, members: int, cursors: Sequence[pb.Cursor], *, signals: bool = False
-) -> tuple[list[h2.Connection], list[_Member]]:
+    port: int,
+    members: int,
+    cursors: Sequence[pb.Cursor],
+    *,
+    signals: bool = False,
+    follow: Follow = _by_grpc,
+) -> tuple[list[Following], list[_Member]]:
     """Connect so many members; each follows one of the rooms, in turns."""
-    connections, readers = [], []
+    connections: list[Following] = []
+    readers = []
     for at in range(members):
         cursor = cursors[at % len(cursors)]
         asked = pb.SubscribeRequest(cursors=[cursor], include_own=True, signals=signals)
         subscribe = asked.SerializeToString()
-        connection = await h2.Connection.open("127.0.0.1", port, f"m{at}")
         reader = _Member()
-        connection.stream(SUBSCRIBE, subscribe, reader.read)
-        connections.append(connection)
+        connections.append(await follow(port, f"m{at}", subscribe, reader.read))
         readers.append(reader)
     await asyncio.gather(*[reader.caught_up.wait() for reader in readers])
     return connections, readers
@@ -134,7 +164,7 @@ async def closed_loop(
         load_cpu=time.process_time() - load,
         latencies_ms=[],
     )
-    for connection in connections + sending:
+    for connection in [*connections, *sending]:
         connection.close()
     return result
 
@@ -147,15 +177,19 @@ async def open_loop(
     seconds: int,
     cursor: pb.Cursor | None = None,
     signals: bool = False,
+    port: int = 0,
+    follow: Follow = _by_grpc,
 ) -> Result:
     """Messages at a fixed pace, whatever the answers do; how long each takes to each member.
 
     Args:
         cursor: Where the members begin, in a room that has a history.
         signals: Whether the members ask for signals.
+        port: Where they connect; 0 for the port of gRPC.
+        follow: What connects them.
     """
     begin = cursor or pb.Cursor(room_id="general")
-    connections, readers = await _open(server.port, members, [begin], signals=signals)
+    connections, readers = await _open(port or server.port, members, [begin], signals=signals, follow=follow)
     sender = await h2.Connection.open("127.0.0.1", server.port, "s0")
     count = per_second * seconds
     requests = [request(at, 1) for at in range(count)]
@@ -173,8 +207,8 @@ async def open_loop(
         return on_data
 
     for connection in connections:
-        for stream, read in connection._on_data.items():
-            connection._on_data[stream] = timed(read)
+        for stream, read in connection.on_data.items():
+            connection.on_data[stream] = timed(read)
     cpu, load, start = server.cpu_seconds, time.process_time(), time.perf_counter()
     calls = []
     for at, data in enumerate(requests):
@@ -194,6 +228,7 @@ async def open_loop(
     return result
 
 
+T = TypeVar("T")
 Start = Callable[[], AbstractContextManager[servers.Server]]
 
 
@@ -202,7 +237,7 @@ def room_ids(count: int) -> list[str]:
     return ["general"] if count == 1 else [f"room-{at:05d}" for at in range(count)]
 
 
-def both(members: int, senders: int, rooms: int = 1) -> list[Start]:
+def both(members: int, senders: int, rooms: int = 1, **settings: str) -> list[Start]:
     """Our server with these members, and the floor."""
     ids = [f"m{at}" for at in range(members)] + [f"s{at}" for at in range(senders)]
 
@@ -211,7 +246,7 @@ def both(members: int, senders: int, rooms: int = 1) -> list[Start]:
         folder = Path(tempfile.mkdtemp(prefix=".bench-", dir=servers.ROOT))
         try:
             fill(folder, members=ids, events=0, rooms=room_ids(rooms))
-            with servers.chat(ids, data=folder) as server:
+            with servers.chat(ids, data=folder, **settings) as server:
                 yield server
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -233,7 +268,7 @@ def percentile(results: list[Result], share: float) -> float:
 def run_closed(*, members: int, senders: int, window: int, messages: int, runs: int, rooms: int = 1) -> str:
     """A row of the table."""
     load = {"members": members, "senders": senders, "window": window, "messages": messages, "rooms": rooms}
-    ours, floors = _in_turns(both(members, senders, rooms), runs, lambda start: _once(start, **load))
+    ours, floors = in_turns(both(members, senders, rooms), runs, lambda start: _once(start, **load))
     each = f"{rooms} rooms x {members // rooms}" if rooms > 1 else f"{members} members"
     mine, bare = median(ours, lambda r: r.per_second), median(floors, lambda r: r.per_second)
     return (
@@ -243,9 +278,7 @@ def run_closed(*, members: int, senders: int, window: int, messages: int, runs: 
     )
 
 
-def _in_turns(
-    starts: list[Start], runs: int, once: Callable[[Start], Result]
-) -> tuple[list[Result], list[Result]]:
+def in_turns(starts: list[Start], runs: int, once: Callable[[Start], T]) -> tuple[list[T], list[T]]:
     """Ours, the floor, ours, the floor, …: so that both meet the machine's good and bad moments."""
     pairs = [[once(start) for start in starts] for _ in range(runs)]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
@@ -263,7 +296,7 @@ def run_open(*, members: int, per_second: int, seconds: int, runs: int) -> str:
         with start() as server:
             return asyncio.run(open_loop(server, members=members, per_second=per_second, seconds=seconds))
 
-    ours, floors = _in_turns(both(members, 1), runs, once)
+    ours, floors = in_turns(both(members, 1), runs, once)
     cells = []
     for results in (ours, floors):
         p50, p99 = percentile(results, 0.5), percentile(results, 0.99)

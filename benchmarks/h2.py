@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
         self._first_window = _DEFAULT_WINDOW
         self._windows = {0: _DEFAULT_WINDOW}
         self._unsent: list[tuple[int, bytes]] = []
-        self._on_data: dict[int, Callable[[memoryview], None]] = {}
+        self.on_data: dict[int, Callable[[memoryview], None]] = {}
         self._replies: dict[int, tuple[asyncio.Future[bytes], bytearray]] = {}
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -126,7 +126,7 @@ class Connection(asyncio.Protocol):
     def widen(self) -> None:
         """Take as much as comes from now on, on a connection that was opened with a small window."""
         grow = (_MAX_WINDOW - self._window).to_bytes(4, "big")
-        for stream in (0, *self._on_data):
+        for stream in (0, *self.on_data):
             self._transport.write(_frame(_WINDOW, 0, stream, grow))
         self._window = _MAX_WINDOW
 
@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
 
     def stream(self, path: str, request: bytes, on_data: Callable[[memoryview], None]) -> None:
         """Call a method with a streamed answer."""
-        self._on_data[self._send(path, request)] = on_data
+        self.on_data[self._send(path, request)] = on_data
 
     async def first(self, path: str, request: bytes) -> None:
         """Call a method with a streamed answer, wait for the first of it, and cancel the call.
@@ -147,9 +147,9 @@ class Connection(asyncio.Protocol):
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         stream = self._send(path, request)
         self._replies[stream] = (future, bytearray())
-        self._on_data[stream] = lambda data: None if future.done() else future.set_result(bytes(data))
+        self.on_data[stream] = lambda data: None if future.done() else future.set_result(bytes(data))
         await future
-        self._on_data.pop(stream, None)
+        self.on_data.pop(stream, None)
         self._replies.pop(stream, None)
         self._windows.pop(stream, None)
         self._transport.write(_frame(_RST, 0, stream, _CANCEL.to_bytes(4, "big")))
@@ -231,7 +231,7 @@ class Connection(asyncio.Protocol):
     def _frame(self, kind: int, flags: int, stream: int, payload: memoryview) -> None:
         if kind == _DATA:
             self.received += len(payload)
-            on_data = self._on_data.get(stream)
+            on_data = self.on_data.get(stream)
             if on_data:
                 on_data(payload)
             elif stream in self._replies:
@@ -244,7 +244,7 @@ class Connection(asyncio.Protocol):
         elif kind == _PING and not flags & _ACK:
             self._transport.write(_frame(_PING, _ACK, 0, bytes(payload)))
         if (kind in (_DATA, _HEADERS) and flags & _END_STREAM) or kind == _RST:
-            self._on_data.pop(stream, None)
+            self.on_data.pop(stream, None)
             self._windows.pop(stream, None)
             future, reply = self._replies.pop(stream, (None, bytearray()))
             if future and not future.done():
