@@ -30,6 +30,9 @@ async def test_two_people_talk(pages: Browsers) -> None:
         await expect(asked.locator("strong")).to_have_text("any")
         await expect(asked).to_have_count(1)
 
+        await _say(alice, "- milk\n- sugar", "milk")
+        await expect(bob.get_by_role("article").get_by_role("list")).to_have_css("list-style-type", "disc")
+
         await asked.hover()
         await asked.get_by_role("button", name="Reply", exact=True).click()
         await expect(bob.get_by_text("Reply to alice")).to_be_visible()
