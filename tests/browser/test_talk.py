@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.async_api import Page, expect
 
 from grpc_chat.testing import running_node
+from tests.browser.accessibility import violations
 from tests.browser.browsers import PHONE, Browsers
 from tests.web import WEB, url
 
@@ -29,9 +30,6 @@ async def test_two_people_talk(pages: Browsers) -> None:
         asked = bob.get_by_role("article").filter(has_text="coffee")
         await expect(asked.locator("strong")).to_have_text("any")
         await expect(asked).to_have_count(1)
-
-        await _say(alice, "- milk\n- sugar", "milk")
-        await expect(bob.get_by_role("article").get_by_role("list")).to_have_css("list-style-type", "disc")
 
         await asked.hover()
         await asked.get_by_role("button", name="Reply", exact=True).click()
@@ -136,3 +134,118 @@ async def test_a_draft_stays_in_its_room(pages: Browsers) -> None:
         await expect(page.get_by_role("textbox", name="Message to Garden")).to_have_value("")
         await page.goto(url(node, f"/rooms/{room.room_id}"))
         await expect(field).to_have_value("half a thought")
+
+
+async def test_threads_and_pins_stand_beside_the_room(pages: Browsers) -> None:
+    """A thread has a place to write of its own; nothing there is wrong for screen readers."""
+    async with running_node("alice", "bob", web=WEB) as node:
+        bob = node.client("bob")
+        room = await node.client("alice").create_room("Kitchen")
+        await node.client("alice").add_member(room.room_id, "bob")
+        root = await bob.send(room.room_id, "What do we cook?")
+        page = await pages.open(node, f"/rooms/{room.room_id}", user="alice")
+        asked = page.get_by_role("article").filter(has_text="What do we cook?")
+        await asked.focus()
+        await asked.press("t")
+        await expect(page).to_have_url(url(node, f"/rooms/{room.room_id}/threads/{root.seq}"))
+        field = page.get_by_role("textbox", name="Reply in the thread")
+        await field.fill("Soup.")
+        await field.press("Enter")
+        await bob.send(room.room_id, "Again?", thread_root=root.seq)
+        thread = page.get_by_role("complementary")
+        await expect(thread.get_by_role("article").filter(has_text="Again?")).to_be_visible()
+        main = page.get_by_role("main")
+        await expect(main.get_by_role("link", name="2 replies")).to_be_visible()
+        await expect(main.get_by_role("article").filter(has_text="Again?")).to_have_count(0)
+        assert await violations(page) == []
+
+        await asked.first.focus()
+        await asked.first.press("p")
+        await page.get_by_role("link", name="1 pinned message").click()
+        await expect(thread.get_by_role("listitem").filter(has_text="What do we cook?")).to_be_visible()
+        assert await violations(page) == []
+        await page.goto(url(node, "/threads"))
+        await expect(main.get_by_role("listitem")).to_contain_text("2 replies")
+
+
+async def test_search_finds_and_leads_there(pages: Browsers) -> None:
+    """What was found is marked; so are messages that are saved or call the user in lists of their own."""
+    async with running_node("alice", "bob", web=WEB) as node:
+        bob = node.client("bob")
+        room = await bob.create_room("Kitchen")
+        await bob.add_member(room.room_id, "alice")
+        await bob.send(room.room_id, "@alice, the <b>soup</b> is ready")
+        for number in range(80):
+            await bob.send(room.room_id, f"message {number}")
+        page = await pages.open(node, "/search", user="alice")
+        field = page.get_by_role("searchbox", name="Search messages")
+        await expect(field).to_be_focused()
+        await field.fill("soup -message")
+        await field.press("Enter")
+        await expect(page.locator("mark")).to_have_text("soup")
+        assert await violations(page) == []
+        await page.get_by_role("link", name="Go to message").click()
+        found = page.get_by_role("article").filter(has_text="soup")
+        await expect(found).to_be_in_viewport()
+        await expect(found).to_contain_text("<b>soup</b>")
+        await found.focus()
+        await found.press("s")
+        await expect(page.get_by_text("Saved.", exact=True)).to_be_visible()
+        for path in ("/saved", "/mentions"):
+            await page.goto(url(node, path))
+            await expect(page.get_by_role("main").get_by_role("listitem")).to_contain_text("is ready")
+            assert await violations(page) == []
+
+
+async def test_polls_and_messages_for_later(pages: Browsers) -> None:
+    """A poll is asked, answered and closed; a message waits for its time."""
+    async with running_node("alice", "bob", web=WEB) as node:
+        room = await node.client("alice").create_room("Kitchen")
+        await node.client("alice").add_member(room.room_id, "bob")
+        alice = await pages.open(node, f"/rooms/{room.room_id}", user="alice")
+        more = alice.get_by_role("button", name="More to send")
+        await more.click()
+        await alice.get_by_role("menuitem", name="Create a poll").click()
+        dialog = alice.get_by_role("dialog")
+        await dialog.get_by_label("Question").fill("Soup or salad?")
+        await dialog.get_by_label("Option 1", exact=True).fill("Soup")
+        await dialog.get_by_label("Option 2", exact=True).fill("Salad")
+        assert await violations(alice) == []
+        await dialog.get_by_role("button", name="Send poll").click()
+        bob = await pages.open(node, f"/rooms/{room.room_id}", user="bob", size=PHONE)
+        await bob.get_by_role("radio", name="Salad").check()
+        await expect(alice.get_by_text("1 person voted")).to_be_visible()
+        await alice.get_by_role("button", name="Close poll").click()
+        await expect(bob.get_by_role("radio", name="Salad")).to_be_disabled()
+        assert await violations(bob) == []
+
+        await alice.get_by_role("textbox", name="Message to").fill("Tomorrow: soup.")
+        await more.click()
+        await alice.get_by_role("menuitem", name="Send later").click()
+        await alice.get_by_role("button", name="Schedule", exact=True).click()
+        await expect(alice.get_by_role("textbox", name="Message to")).to_have_value("")
+        await alice.goto(url(node, "/scheduled"))
+        await expect(alice.get_by_role("listitem").filter(has_text="Tomorrow: soup.")).to_be_visible()
+        assert await violations(alice) == []
+
+
+async def test_names_are_completed(pages: Browsers) -> None:
+    """With the keyboard alone; what is turned down stays as it was written."""
+    async with running_node("alice", "bob", "bonnie", web=WEB) as node:
+        room = await node.client("alice").create_room("Kitchen")
+        for user in ("bob", "bonnie"):
+            await node.client("alice").add_member(room.room_id, user)
+        page = await pages.open(node, f"/rooms/{room.room_id}", user="alice")
+        field = page.get_by_role("textbox", name="Message to")
+        await field.press_sequentially("Hello @bo")
+        await expect(page.get_by_role("option")).to_have_count(2)
+        assert await violations(page) == []
+        await field.press("ArrowDown")
+        await field.press("Enter")
+        await expect(field).to_have_value("Hello @bonnie ")
+        await field.press_sequentially("and @bo")
+        await expect(page.get_by_role("option")).to_have_count(2)
+        await field.press("Escape")
+        await expect(page.get_by_role("option")).to_have_count(0)
+        await field.press("Enter")
+        await expect(page.get_by_role("article")).to_contain_text("Hello @bonnie and @bo")

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useCalls } from "../app/context";
 import type { FileView } from "../sync/api";
+import { harmlessLine } from "../text/characters";
 import { DownloadIcon, FileIcon, ImageIcon } from "../ui/icons";
 import { Spinner } from "../ui/Spinner";
 import { showError } from "../ui/toasts";
@@ -25,8 +26,8 @@ export function Attachments({ files }: { readonly files: readonly FileView[] }) 
               key={file.fileId}
               type="button"
               class="attachments__image"
-              aria-label={text.open(file.name)}
-              title={file.name}
+              aria-label={text.open(harmlessLine(file.name))}
+              title={harmlessLine(file.name)}
               onClick={() => setOpen(index)}
             >
               <Preview file={file} alone={images.length === 1} />
@@ -60,13 +61,13 @@ export function FileLine({ file }: { readonly file: FileView }) {
     <button
       type="button"
       class="attachments__file"
-      aria-label={text.download(file.name)}
+      aria-label={text.download(harmlessLine(file.name))}
       aria-disabled={busy || undefined}
       onClick={busy ? undefined : () => void get()}
     >
       <FileIcon />
       <span class="attachments__name truncate" dir="auto">
-        {file.name}
+        {harmlessLine(file.name)}
       </span>
       <span class="attachments__size">{text.size(file.size)}</span>
       {busy ? <Spinner /> : <DownloadIcon />}
@@ -115,7 +116,7 @@ function Preview({ file, alone }: { readonly file: FileView; readonly alone: boo
       {failed && (
         <span class="attachments__failed">
           <ImageIcon />
-          <span class="truncate">{file.name}</span>
+          <span class="truncate">{harmlessLine(file.name)}</span>
         </span>
       )}
     </span>

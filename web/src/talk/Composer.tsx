@@ -1,14 +1,13 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useChat } from "../app/chat";
 import { useCalls } from "../app/context";
-import type { Entry, MessageEntry, RoomSummary } from "../sync/api";
+import type { MessageEntry } from "../sync/api";
 import { Button } from "../ui/Button";
 import { IconButton } from "../ui/IconButton";
 import {
   AttachIcon,
   CheckIcon,
   ClockIcon,
-  CloseIcon,
   EyeIcon,
   PlusIcon,
   PollIcon,
@@ -19,17 +18,20 @@ import { Menu } from "../ui/Menu";
 import { showError, showToast } from "../ui/toasts";
 import { words } from "../words";
 import "./Composer.css";
+import { Bar, ReplyBar } from "./ComposerBar";
 import { useConversation } from "./Conversation";
+import { lastOwn, slowUntil, whyNot } from "./composing";
 import { EmojiChoice } from "./EmojiChoice";
 import { bytesOf, FILES, TEXT_BYTES } from "./limits";
 import { MessageText } from "./MessageText";
-import { roomName, useName } from "./names";
+import { roomName } from "./names";
 import { useSecondsUntil } from "./PendingRow";
 import { PollDialog } from "./PollDialog";
 import { excerpt } from "./Quote";
 import { ScheduleDialog } from "./ScheduleDialog";
 import { Upload } from "./Upload";
 import { UploadLine } from "./UploadLine";
+import { useCompletion } from "./useCompletion";
 
 const text = words.talk.composer;
 /** From how many bytes left on it is said how many there are. */
@@ -41,13 +43,6 @@ export function Composer() {
   const why = whyNot(room.value);
   if (why) return <p class="composer composer--closed">{why}</p>;
   return <Writing />;
-}
-
-function whyNot(room: RoomSummary): string | undefined {
-  if (room.canWrite) return undefined;
-  if (room.archived) return text.archived;
-  if (room.role === "reader") return text.reader;
-  return room.adminsWrite ? text.adminsWrite : text.readOnly;
 }
 
 function Writing() {
@@ -215,8 +210,9 @@ function Writing() {
     });
   };
 
+  const completion = useCompletion(conversation, area, value, write);
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.isComposing) return;
+    if (event.isComposing || completion.byKey(event)) return;
     if (
       event.key === "Enter" &&
       !event.shiftKey &&
@@ -315,6 +311,9 @@ function Writing() {
             title={text.keys}
             onInput={(event) => write(event.currentTarget.value)}
             onKeyDown={onKeyDown}
+            onSelect={completion.moved}
+            onBlur={completion.close}
+            {...completion.aria}
             onPaste={(event) => {
               const files = event.clipboardData?.files;
               if (!files || files.length === 0) return;
@@ -351,6 +350,7 @@ function Writing() {
       <p class={left < 0 ? "composer__hint composer__hint--wrong" : "composer__hint"} role="status">
         {left < 0 ? text.tooLong(-left) : left < WARN ? text.left(left) : wait > 0 ? text.slow(wait) : ""}
       </p>
+      {completion.list}
       {dropping && <p class="composer__drop">{text.drop}</p>}
       {open === "poll" && <PollDialog to={to()} onClose={() => setOpen(undefined)} />}
       {open === "schedule" && (
@@ -360,48 +360,6 @@ function Writing() {
           onDone={clear}
         />
       )}
-    </div>
-  );
-}
-
-/** Until when a member has to wait in a slow room; 0 for not at all. */
-function slowUntil(room: RoomSummary, entries: readonly Entry[], me: string): number | undefined {
-  if (!room.slowMode || room.role === "admin" || room.role === "owner") return undefined;
-  const last = entries.findLast((entry) => entry.kind === "message" && entry.userId === me);
-  return last && "time" in last ? last.time + room.slowMode : undefined;
-}
-
-function lastOwn(entries: readonly Entry[], me: string, room: RoomSummary): MessageEntry | undefined {
-  const window = room.editWindow;
-  return entries.findLast(
-    (entry): entry is MessageEntry =>
-      entry.kind === "message" &&
-      entry.userId === me &&
-      !entry.deleted &&
-      !entry.poll &&
-      (window === undefined || Date.now() - entry.time < window),
-  );
-}
-
-function ReplyBar({ entry, onClose }: { readonly entry: MessageEntry; readonly onClose: () => void }) {
-  const name = useName(entry.userId);
-  return <Bar label={words.talk.message.replyTo(name)} about={excerpt(entry)} onClose={onClose} />;
-}
-
-interface BarProps {
-  readonly label: string;
-  readonly about: string;
-  readonly onClose: () => void;
-}
-
-function Bar({ label, about, onClose }: BarProps) {
-  return (
-    <div class="composer__bar">
-      <span class="composer__bar-label">{label}</span>
-      <span class="composer__bar-about truncate" dir="auto">
-        {about}
-      </span>
-      <IconButton size="small" label={text.cancel} icon={<CloseIcon />} onClick={onClose} />
     </div>
   );
 }

@@ -15,8 +15,8 @@ export interface Conversation {
   readonly replyTo: Signal<MessageEntry | undefined>;
   /** The message whose text is being changed. */
   readonly editing: Signal<MessageEntry | undefined>;
-  /** The number of the message to show, and to point at for a moment. Each request is another object. */
-  readonly reveal: Signal<{ readonly seq: number } | undefined>;
+  /** The message to show, and to point at for a moment; or the day. Each request is another object. */
+  readonly reveal: Signal<{ readonly seq: number } | { readonly time: number } | undefined>;
   /** Grows when the newest message is to be shown. */
   readonly toEnd: Signal<number>;
   /** Grows when the composer is to have the focus. */

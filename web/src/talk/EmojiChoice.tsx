@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { isEmoji, oneSpelling } from "../text/emoji";
 import { words } from "../words";
 import "./EmojiChoice.css";
 
@@ -80,7 +81,7 @@ export function EmojiChoice({ chosen = [], onChoose, onClose }: EmojiChoiceProps
         maxLength={32}
         onInput={(event) => setOther(event.currentTarget.value)}
         onKeyDown={(event) => {
-          if (event.key === "Enter" && other.trim()) onChoose(other.trim());
+          if (event.key === "Enter" && isEmoji(other.trim())) onChoose(oneSpelling(other.trim()));
         }}
         placeholder={words.talk.reactions.choose}
       />

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useChat } from "../app/chat";
+import { harmlessLine } from "../text/characters";
 import { Avatar } from "../ui/Avatar";
 import { formatMoment, words } from "../words";
 import "./FoundCard.css";
@@ -60,7 +61,7 @@ export function FoundCard({ message, ranges, showRoom = true, mark, actions }: F
           </div>
         )}
         {message.files.length > 0 && (
-          <p class="found-card__files">{message.files.map((one) => one.name).join(", ")}</p>
+          <p class="found-card__files">{message.files.map((one) => harmlessLine(one.name)).join(", ")}</p>
         )}
       </div>
       {actions && <div class="found-card__actions">{actions}</div>}

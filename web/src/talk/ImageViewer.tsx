@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useCalls } from "../app/context";
 import type { FileView } from "../sync/api";
+import { harmlessLine } from "../text/characters";
 import { IconButton } from "../ui/IconButton";
 import { BackIcon, CloseIcon, DownloadIcon, ForwardIcon } from "../ui/icons";
 import { Spinner } from "../ui/Spinner";
@@ -55,7 +56,7 @@ export function ImageViewer({ images, start, onClose }: ImageViewerProps) {
     <dialog
       ref={dialog}
       class="image-viewer"
-      aria-label={file.name}
+      aria-label={harmlessLine(file.name)}
       onCancel={(event) => {
         event.preventDefault();
         onClose();
@@ -69,14 +70,14 @@ export function ImageViewer({ images, start, onClose }: ImageViewerProps) {
     >
       <header class="image-viewer__bar">
         <span class="image-viewer__name truncate" dir="auto">
-          {file.name}
+          {harmlessLine(file.name)}
         </span>
         <span class="image-viewer__about">
           {images.length > 1 && `${text.position(index + 1, images.length)} · `}
           {text.size(file.size)}
         </span>
         <IconButton
-          label={text.download(file.name)}
+          label={text.download(harmlessLine(file.name))}
           icon={<DownloadIcon />}
           onClick={() => void download(calls, file).catch(showError)}
         />
@@ -93,7 +94,12 @@ export function ImageViewer({ images, start, onClose }: ImageViewerProps) {
         {failed && <p role="alert">{text.failed}</p>}
         {!failed && !url && <Spinner label={words.common.loading} />}
         {url && !failed && (
-          <img class="image-viewer__image" src={url} alt={file.name} onError={() => setFailed(true)} />
+          <img
+            class="image-viewer__image"
+            src={url}
+            alt={harmlessLine(file.name)}
+            onError={() => setFailed(true)}
+          />
         )}
       </div>
       {images.length > 1 && (

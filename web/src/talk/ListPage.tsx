@@ -14,11 +14,13 @@ interface ListPageProps {
   readonly head?: ComponentChildren;
   /** Beside the title. */
   readonly actions?: ComponentChildren;
+  /** What is in it scrolls by itself. */
+  readonly fills?: boolean;
   readonly children: ComponentChildren;
 }
 
 /** A page or a panel with a title and a list. */
-export function ListPage({ title, closeTo, head, actions, children }: ListPageProps) {
+export function ListPage({ title, closeTo, head, actions, fills = false, children }: ListPageProps) {
   return (
     <section class="list-page" aria-label={title}>
       <header class="list-page__header">
@@ -41,7 +43,7 @@ export function ListPage({ title, closeTo, head, actions, children }: ListPagePr
         )}
       </header>
       {head}
-      <div class="list-page__body">{children}</div>
+      <div class={fills ? "list-page__body list-page__body--fills" : "list-page__body"}>{children}</div>
     </section>
   );
 }

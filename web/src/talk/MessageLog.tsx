@@ -9,6 +9,7 @@ import { Spinner } from "../ui/Spinner";
 import { words } from "../words";
 import { useConversation } from "./Conversation";
 import "./MessageLog.css";
+import { DayLine } from "./DayLine";
 import { MessageRow } from "./MessageRow";
 import { NoteLine } from "./NoteLine";
 import { roomName, useNames } from "./names";
@@ -92,6 +93,7 @@ export function MessageLog() {
       reveal.subscribe((wanted) => {
         if (!wanted) return;
         void go(wanted).then(() => {
+          if (!("seq" in wanted)) return;
           shown.value = wanted.seq;
           setTimeout(() => {
             if (shown.peek() === wanted.seq) shown.value = undefined;
@@ -173,7 +175,7 @@ export function MessageLog() {
       <section
         class="message-log__box"
         ref={box}
-        aria-label={text.messages}
+        aria-label={threadRoot === undefined ? text.messages : text.replies}
         onKeyDown={onKeyDown}
         // A keyboard must be able to scroll it where there is no message to go to.
         tabIndex={rowsShown ? -1 : 0}
@@ -182,11 +184,7 @@ export function MessageLog() {
           <Beginning />
           {days.map((day) => (
             <div key={day.key} class="message-log__day">
-              {day.time > 0 && (
-                <div class="message-log__date">
-                  <span class="message-log__date-text">{words.talk.day(day.time)}</span>
-                </div>
-              )}
+              {day.time > 0 && <DayLine time={day.time} />}
               {day.nodes}
             </div>
           ))}

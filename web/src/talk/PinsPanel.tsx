@@ -1,6 +1,7 @@
 import { useChat } from "../app/chat";
 import { useCalls } from "../app/context";
 import { roomPath } from "../app/paths";
+import { harmlessLine } from "../text/characters";
 import { IconButton } from "../ui/IconButton";
 import { CloseIcon } from "../ui/icons";
 import { showError } from "../ui/toasts";
@@ -43,7 +44,7 @@ export function PinsPanel({ params }: PinsPanelProps) {
             key={message.seq}
             message={message}
             showRoom={false}
-            mark={text.pinnedBy(chat.person(userId).value?.displayName ?? userId)}
+            mark={text.pinnedBy(harmlessLine(chat.person(userId).value?.displayName ?? userId))}
             actions={
               may && (
                 <IconButton

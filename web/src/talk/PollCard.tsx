@@ -1,4 +1,4 @@
-import { useId, useState } from "preact/hooks";
+import { useEffect, useId, useState } from "preact/hooks";
 import { useChat } from "../app/chat";
 import type { MessageEntry, PollView } from "../sync/api";
 import { Button } from "../ui/Button";
@@ -21,6 +21,10 @@ export function PollCard({ entry, poll, canClose }: PollCardProps) {
   const chat = useChat();
   const { room } = useConversation();
   const [busy, setBusy] = useState(false);
+  /** What was chosen, until the poll says so. */
+  const [chosen, setChosen] = useState<readonly number[]>();
+  useEffect(() => setChosen(undefined), [poll]);
+  const mine = chosen ?? poll.mine;
   const name = useId();
   const open = !poll.closed && room.value.role !== "reader" && !room.value.archived;
   const most = Math.max(1, ...poll.counts);
@@ -30,18 +34,20 @@ export function PollCard({ entry, poll, canClose }: PollCardProps) {
     try {
       await act();
     } catch (error) {
+      setChosen(undefined);
       showError(error);
     } finally {
       setBusy(false);
     }
   };
-  const vote = (options: readonly number[]) => void run(() => chat.vote(entry.roomId, entry.seq, options));
+  const vote = (options: readonly number[]) => {
+    setChosen(options);
+    void run(() => chat.vote(entry.roomId, entry.seq, options));
+  };
   const choose = (index: number) => {
     if (!poll.multiple) return vote([index]);
-    const chosen = poll.mine.includes(index)
-      ? poll.mine.filter((one) => one !== index)
-      : [...poll.mine, index];
-    vote(chosen.sort((a, b) => a - b));
+    const next = mine.includes(index) ? mine.filter((one) => one !== index) : [...mine, index];
+    vote(next.sort((a, b) => a - b));
   };
   const about = [
     poll.closed ? text.closed : poll.multiple ? text.chooseSeveral : text.choose,
@@ -62,7 +68,7 @@ export function PollCard({ entry, poll, canClose }: PollCardProps) {
                 <input
                   type={poll.multiple ? "checkbox" : "radio"}
                   name={name}
-                  checked={poll.mine.includes(index)}
+                  checked={mine.includes(index)}
                   disabled={!open || busy}
                   onChange={() => choose(index)}
                 />

@@ -3,6 +3,7 @@ import { useChat } from "../app/chat";
 import { useCalls } from "../app/context";
 import { roomPath } from "../app/paths";
 import { millis, toTimestamp } from "../sync/read";
+import { harmlessLine } from "../text/characters";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
 import { Field, TextArea } from "../ui/Field";
@@ -57,7 +58,9 @@ export function ScheduledView() {
                 <MessageText text={item.message?.text ?? ""} />
               </div>
               {item.files.length > 0 && (
-                <p class="found-card__files">{item.files.map((file) => file.name).join(", ")}</p>
+                <p class="found-card__files">
+                  {item.files.map((file) => harmlessLine(file.name)).join(", ")}
+                </p>
               )}
             </div>
             <div class="found-card__actions">

@@ -25,7 +25,12 @@ export function ThreadPanel({ params }: ThreadPanelProps) {
   const room = chat.room(roomId).value;
   if (!room || root === undefined) return null;
   return (
-    <ListPage title={text.title} closeTo={roomPath(roomId)} actions={<Follow roomId={roomId} root={root} />}>
+    <ListPage
+      title={text.title}
+      closeTo={roomPath(roomId)}
+      fills
+      actions={<Follow roomId={roomId} root={root} />}
+    >
       <ConversationView
         key={`${root} ${roomId}`}
         room={room}

@@ -45,6 +45,8 @@ export function useReading(conversation: Conversation, last: () => number | unde
         marked.current = now.readSeq;
         line.value = now.readSeq;
       }
+      // Read elsewhere, or known to be read only now.
+      if (now.readSeq > readSeq && now.readSeq > marked.current && now.unread === 0) line.value = undefined;
       readSeq = now.readSeq;
     });
     const away = () => {

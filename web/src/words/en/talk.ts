@@ -61,6 +61,7 @@ export const talk = {
   },
   log: {
     messages: "Messages",
+    replies: "Replies in the thread",
     newSince: "New",
     beginning: (name: string): string => `This is the beginning of ${name}.`,
     hidden: "Earlier messages are not shown to you.",
@@ -210,6 +211,8 @@ export const talk = {
     adminsWrite: "Only admins and owners write in this room.",
     reader: "You can read this room, but not write in it.",
     readOnly: "You can’t write in this room.",
+    completions: "Suggestions",
+    everyone: "everyone in the room",
     keys: "Enter sends, Shift+Enter begins a new line",
     scheduleTitle: "Send later",
     scheduleTime: "When",

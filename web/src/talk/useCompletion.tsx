@@ -1,0 +1,153 @@
+import type { ComponentChildren, RefObject } from "preact";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useChat } from "../app/chat";
+import { useCalls } from "../app/context";
+import { roomPath } from "../app/paths";
+import { type Begun, begunAt, type Choice, completed, fitting } from "../text/complete";
+import { words } from "../words";
+import "./Completion.css";
+import type { Conversation } from "./Conversation";
+import { roomName } from "./names";
+
+interface Offer extends Choice {
+  readonly key: string;
+  readonly label: string;
+  readonly about: string;
+}
+
+/** Most members that are looked through. */
+const MEMBERS = 500;
+
+interface Completion {
+  /** Takes the keys that are for the suggestions; false for all others. */
+  readonly byKey: (event: KeyboardEvent) => boolean;
+  readonly moved: () => void;
+  readonly close: () => void;
+  readonly aria: Readonly<Record<`aria-${string}`, string>>;
+  readonly list: ComponentChildren;
+}
+
+/** Suggests people after an `@`, and rooms after a `#`. */
+export function useCompletion(
+  { room, me }: Conversation,
+  area: RefObject<HTMLTextAreaElement>,
+  value: string,
+  write: (text: string) => void,
+): Completion {
+  const chat = useChat();
+  const calls = useCalls();
+  const [begun, setBegun] = useState<Begun>();
+  const [at, setAt] = useState(0);
+  const [members, setMembers] = useState<readonly string[]>();
+  /** Where suggestions were turned down, until something else is begun. */
+  const refused = useRef(-1);
+  const id = useId();
+  const { roomId, role } = room.value;
+
+  const close = () => setBegun(undefined);
+  const moved = () => {
+    const element = area.current;
+    if (!element || element.selectionStart !== element.selectionEnd) return close();
+    const found = begunAt(element.value, element.selectionStart);
+    if (!found) refused.current = -1;
+    setBegun(found && found.kind !== "emoji" && found.from !== refused.current ? found : undefined);
+  };
+  useEffect(moved, [value]);
+  useEffect(() => setAt(0), [begun?.query, begun?.kind]);
+
+  const asks = begun?.kind === "person";
+  useEffect(() => {
+    if (!asks || members) return;
+    calls.rooms.listMembers({ roomId, pageSize: MEMBERS }).then(
+      (page) => setMembers(page.members.flatMap(({ user }) => (user ? [user.userId] : []))),
+      // There is nothing to suggest, and nothing that would help to say.
+      () => undefined,
+    );
+  }, [asks, roomId]);
+
+  const offers = begun ? fitting(begun.kind === "person" ? people() : rooms(), begun.query) : [];
+
+  function people(): Offer[] {
+    const found = (members ?? [])
+      .filter((userId) => userId !== me)
+      .map((userId) => {
+        const name = chat.person(userId).value?.displayName ?? userId;
+        return { key: userId, insert: `@${userId}`, words: [userId, name], label: name, about: `@${userId}` };
+      });
+    if (role !== "admin" && role !== "owner") return found;
+    const everyone = words.talk.composer.everyone;
+    return [...found, { key: "@", insert: "@room", words: ["room"], label: "@room", about: everyone }];
+  }
+
+  function rooms(): Offer[] {
+    return chat.rooms.value
+      .filter((one) => one.kind !== "direct")
+      .map((one) => {
+        const name = roomName(one);
+        const insert = `[#${name.replaceAll(/[[\]\\]/g, "\\$&")}](${new URL(roomPath(one.roomId), location.href)})`;
+        return { key: one.roomId, insert, words: [name], label: `#${name}`, about: one.topic };
+      });
+  }
+
+  const take = (offer: Offer) => {
+    if (!begun) return;
+    const next = completed(value, begun, offer);
+    write(next.text);
+    close();
+    requestAnimationFrame(() => {
+      area.current?.focus();
+      area.current?.setSelectionRange(next.cursor, next.cursor);
+    });
+  };
+
+  const byKey = (event: KeyboardEvent): boolean => {
+    const offer = offers[at];
+    if (!offer || event.ctrlKey || event.metaKey || event.altKey) return false;
+    if ((event.key === "Enter" && !event.shiftKey) || (event.key === "Tab" && !event.shiftKey)) take(offer);
+    else if (event.key === "ArrowDown") setAt((at + 1) % offers.length);
+    else if (event.key === "ArrowUp") setAt((at + offers.length - 1) % offers.length);
+    else if (event.key === "Escape") {
+      refused.current = begun?.from ?? -1;
+      close();
+    } else return false;
+    event.preventDefault();
+    return true;
+  };
+
+  const open = offers.length > 0;
+  return {
+    byKey,
+    moved,
+    close,
+    aria: {
+      "aria-autocomplete": "list",
+      ...(open && { "aria-controls": id, "aria-activedescendant": `${id}-${at}` }),
+    },
+    list: open && (
+      <div class="completion" role="listbox" id={id} aria-label={words.talk.composer.completions}>
+        {offers.map((offer, index) => (
+          <div
+            key={offer.key}
+            id={`${id}-${index}`}
+            class="completion__offer"
+            role="option"
+            tabIndex={-1}
+            aria-selected={index === at}
+            // The field keeps the focus.
+            onPointerDown={(event) => {
+              event.preventDefault();
+              take(offer);
+            }}
+          >
+            <span class="truncate" dir="auto">
+              {offer.label}
+            </span>
+            <span class="completion__about truncate" dir="auto">
+              {offer.about}
+            </span>
+          </div>
+        ))}
+      </div>
+    ),
+  };
+}
