@@ -7,7 +7,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,13 +18,11 @@ import pytest
 
 from grpc_chat import new_message_id
 from grpc_chat.testing.proxy import FaultyProxy
-from tests.programs import Program, free_port, start
+from tests.programs import Program, start
+from tests.served import ROOM, serving
 from tests.web import bearer, browser
 from tools import web
 from tools.node import NODE
-
-COMMAND = Path(sys.executable).with_name("grpc-chat")
-ROOM = "general"
 
 # It starts servers and Node.js, where many programs run at once.
 pytestmark = pytest.mark.timeout(180)
@@ -93,55 +90,6 @@ async def engines(script: Path) -> AsyncIterator[Engines]:
         yield Engines(program)
     finally:
         await program.kill()
-
-
-@asynccontextmanager
-async def serving(data: Path) -> AsyncIterator[Served]:
-    """A server that can be killed."""
-    served = Served(data)
-    await served.begin()
-    try:
-        yield served
-    finally:
-        await served.program.kill()
-
-
-class Served:
-    """A server in a process of its own, always at the same port."""
-
-    program: Program
-
-    def __init__(self, data: Path) -> None:
-        self._data = data
-        self.port = free_port()
-
-    @property
-    def url(self) -> str:
-        """Where it answers browsers."""
-        return f"http://127.0.0.1:{self.port}"
-
-    async def begin(self) -> None:
-        """Start it, again after ``kill``."""
-        options = ["--trusted-ids", "1,2", "--port", "0", "--web-port", str(self.port)]
-        self.program = await start(COMMAND, "serve", "--data", self._data, *options)
-        await self.program.shows("database in")
-
-    async def kill(self) -> None:
-        """End it without a word."""
-        await self.program.kill()
-
-    async def log(self) -> list[dict[str, Any]]:
-        """All events of the room."""
-        events: list[dict[str, Any]] = []
-        async with browser(headers=bearer("1")) as client:
-            while True:
-                request = {"roomId": ROOM, "pageSize": 500, "afterSeq": str(len(events))}
-                answer = await client.post(f"{self.url}/chat.v1.MessageService/ListMessages", json=request)
-                answer.raise_for_status()
-                page = answer.json()
-                events += page.get("events", ())
-                if not page.get("nextPageToken"):
-                    return events
 
 
 async def test_nothing_is_lost_doubled_or_out_of_order(script: Path, tmp_path: Path) -> None:
