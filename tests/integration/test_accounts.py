@@ -27,7 +27,7 @@ from grpc_chat.errors import ChatError
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls, Reply
-from tests.memory import pipeline_of
+from tests.memory import Mostly, pipeline_of
 from tests.scale import times
 from tests.support import PeerAt, until
 
@@ -45,7 +45,7 @@ async def serving(**settings: Any) -> AsyncIterator[tuple[RunningNode, Calls]]:
         node = await stack.enter_async_context(
             running_node(**({"accounts": {"adding": "anyone"}} | FREE | settings))
         )
-        yield node, await stack.enter_async_context(Calls(node.address))
+        yield node, await stack.enter_async_context(Mostly(node))
 
 
 def register(user_id: str, code: str = "", password: str = PASSWORD) -> tuple[str, Message]:
@@ -567,7 +567,7 @@ async def test_a_clock_that_was_ahead_takes_no_login(clock: Clock) -> None:
         program = (await alice.create_access_token("program", lifetime=timedelta(days=7))).token
 
         async def answers(*tokens: str) -> list[str]:
-            async with Calls(node.address) as calls:
+            async with Mostly(node) as calls:
                 return [(await calls(*GET_ME, token)).reason for token in tokens]
 
         async def listed() -> int:
@@ -651,7 +651,7 @@ async def test_the_time_of_the_last_use_outlives_a_restart(clock: Clock) -> None
         clock.now += 3600
         await alice.me()
         await node.restart()
-        async with Calls(node.address) as calls:
+        async with Mostly(node) as calls:
             told = {}
             for client in (bob, alice):
                 reply = await calls("AuthService/ListSessions", pb.ListSessionsRequest(), client.token)

@@ -24,6 +24,7 @@ from grpc_chat.store.base import Transaction
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls, Reply
+from tests.memory import Mostly
 from tests.statements import statements
 from tests.store_writes import set_role
 
@@ -66,7 +67,7 @@ async def server() -> AsyncIterator[OpenServer]:
         stack.enter_context(mock.patch.object(Presence, "tell", mock.AsyncMock()))
         node = await stack.enter_async_context(running_node(accounts=True, search={"enabled": False}))
         await node.register("admin", admin=True)
-        yield OpenServer(node, await stack.enter_async_context(Calls(node.address)), stack)
+        yield OpenServer(node, await stack.enter_async_context(Mostly(node)), stack)
 
 
 async def id_of(client: chat.Client) -> str:
@@ -366,7 +367,7 @@ async def test_nobody_is_found_by_blocking_them() -> None:
     limits = {"blocks_per_user": 2}
     async with (
         running_node(accounts={"finding": "shared_room"}, limits=limits, search={"enabled": False}) as node,
-        Calls(node.address) as calls,
+        Mostly(node) as calls,
     ):
         bob, mallory = await node.register("bob"), await node.register("mallory")
         for name in ("hidden", "missing-too"):
@@ -513,7 +514,7 @@ async def test_people_are_reached_at_a_rate() -> None:
     limits = {"adds_burst": 4, "adds_per_second": 0.001}
     async with (
         running_node(accounts={"adding": "anyone"}, limits=limits, search={"enabled": False}) as node,
-        Calls(node.address) as calls,
+        Mostly(node) as calls,
     ):
         alice, bob = await node.register("alice"), await node.register("bob")
         for name in ("carol", "dave", "erin"):

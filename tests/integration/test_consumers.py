@@ -16,7 +16,8 @@ from grpc_chat.core.page_token import Pages, PageTokens
 from grpc_chat.store.records import Place
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
-from tests.calls import PATIENCE, Calls
+from tests.calls import PATIENCE
+from tests.memory import Mostly
 from tests.support import until
 
 DAY = 86_400.0
@@ -44,7 +45,7 @@ async def test_names_without_end_leave_as_many_rows_as_a_user_may_have_consumers
     """Nor does a name that may not be kept get a stream; those that are kept go on as before."""
     async with (
         running_node("1", "2", subscribe={"consumers_per_user": 3}) as node,
-        Calls(node.address) as calls,
+        Mostly(node) as calls,
     ):
         client = node.client("1")
         sent = await client.send("general", "hello")
@@ -71,7 +72,7 @@ async def test_names_without_end_leave_as_many_rows_as_a_user_may_have_consumers
 
 async def test_rooms_that_one_is_not_in_leave_no_rows() -> None:
     """Nor does leaving one: by an index, however many positions there are otherwise."""
-    async with running_node(accounts=True) as node, Calls(node.address) as calls:
+    async with running_node(accounts=True) as node, Mostly(node) as calls:
         alice, bob = await node.register("alice"), await node.register("bob")
         private = await bob.create_room("private")
         public = await bob.create_room("public", public=True)
@@ -100,7 +101,7 @@ async def test_many_calls_with_many_cursors_make_as_many_rows_as_rooms_and_names
     """Repeated cursors, rooms that are not there, and names without end add none; leaving takes a room's."""
     async with (
         running_node(accounts=True, subscribe={"consumers_per_user": 2}) as node,
-        Calls(node.address) as calls,
+        Mostly(node) as calls,
     ):
         alice, bob = await node.register("alice"), await node.register("bob")
         rooms = [await bob.create_room(f"room {number}", public=True) for number in range(3)]
@@ -211,7 +212,7 @@ async def test_consumers_that_nobody_uses_are_forgotten() -> None:
 async def test_positions_in_many_rooms_are_taken_or_refused_together() -> None:
     """More than one transaction holds: one that can't be keeps all of them from being taken."""
     rooms = [f"r{at:03}" for at in range(600)]
-    async with running_node("1", "2") as node, Calls(node.address) as calls:
+    async with running_node("1", "2") as node, Mostly(node) as calls:
         for room_id in rooms:
             await node.put_room(room_id, {"1": "member"})
         await node.put_room("foreign", {"2": "member"})
@@ -273,7 +274,7 @@ async def test_positions_in_rooms_that_one_is_no_longer_in_are_passed_over() -> 
 
 async def test_a_stream_that_was_taken_over_takes_nothing_with_it() -> None:
     """Its end comes after the newer one began, which goes on: it is listed, and told what is acknowledged."""
-    async with running_node("1", "2") as node, Calls(node.address) as calls:
+    async with running_node("1", "2") as node, Mostly(node) as calls:
         one, two = node.client("1"), node.client("2")
         older = await calls.subscribe("1", consumer="bot", max_unacknowledged=1).until_started()
         newer = await calls.subscribe("1", consumer="bot", max_unacknowledged=1).until_started()
@@ -296,7 +297,7 @@ async def test_a_stream_that_was_taken_over_takes_nothing_with_it() -> None:
 
 async def test_a_room_that_a_consumer_comes_into_is_kept_from_there() -> None:
     """Also by one that begins at the latest: what it has not acknowledged it gets again."""
-    async with running_node(accounts=True) as node, Calls(node.address) as calls:
+    async with running_node(accounts=True) as node, Mostly(node) as calls:
         alice, bob = await node.register("alice"), await node.register("bob")
         room = await alice.create_room("plans", public=True)
         latest: dict[str, Any] = {"consumer": "bot", "start": pb.START_LATEST}
@@ -344,7 +345,7 @@ async def test_nobody_gets_more_than_the_server_gives() -> None:
     """Whatever they ask for: events that are not acknowledged, and heartbeats."""
     async with (
         running_node("1", "2", subscribe={"window": 2, "heartbeat": 3}) as node,
-        Calls(node.address) as calls,
+        Mostly(node) as calls,
     ):
         two = node.client("2")
         for number in range(5):

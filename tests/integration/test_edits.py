@@ -16,7 +16,7 @@ from grpc_chat.sdk.outbox import new_message_id
 from grpc_chat.store.base import Transaction
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
-from tests.calls import Calls
+from tests.memory import Mostly
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -130,7 +130,7 @@ async def test_what_became_of_hidden_messages_stays_hidden(node: RunningNode) ->
     hidden = [await alice.send(room, f"hidden {at}") for at in range(3)]
     await alice.add_member(room, "dan")
     seen = await alice.send(room, "seen")
-    async with dan.subscribe(room, from_latest=True) as live, Calls(node.address) as calls:
+    async with dan.subscribe(room, from_latest=True) as live, Mostly(node) as calls:
         updates = await caught_up(live)
         for at in range(30):
             await alice.edit(room, hidden[at % 2].seq, f"hidden again {at}")

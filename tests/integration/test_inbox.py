@@ -16,7 +16,7 @@ from grpc_chat.core import inbox, room_views
 from grpc_chat.core.page_token import Pages
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
-from tests.calls import Calls
+from tests.memory import Mostly
 from tests.statements import statements
 from tests.support import until
 
@@ -101,7 +101,7 @@ async def test_pages_of_the_inbox_have_each_room_once(
     for room in rooms[::2]:
         await alice.send(room, "news")
     token = (await node.log_in("carol"))._link.token
-    async with Calls(node.address) as calls:
+    async with Mostly(node) as calls:
         request, found = pb.ListInboxRequest(page_size=2, include_read=True), list[str]()
         while True:
             reply = await calls("RoomService/ListInbox", request, token)

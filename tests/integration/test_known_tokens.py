@@ -17,6 +17,7 @@ from grpc_chat.errors import StoreFull
 from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls
+from tests.memory import Mostly
 
 IDLE = timedelta(hours=1)
 
@@ -58,7 +59,7 @@ async def hall(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
 
     monkeypatch.setattr(Sessions, "_read", counted)
     monkeypatch.setattr("grpc_chat.core.system.Sessions", sessions)
-    async with running_node(accounts={"session_idle": IDLE}) as node, Calls(node.address) as calls:
+    async with running_node(accounts={"session_idle": IDLE}) as node, Mostly(node) as calls:
         made.append(Hall(node, calls, await node.register("alice"), begun, servers[0]))
         yield made[0]
 

@@ -17,6 +17,7 @@ from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire.trusted import trusted_token
 from tests.calls import Calls, Stream
+from tests.memory import Mostly
 
 ROOM = "general"
 QUIET = "quiet"
@@ -25,7 +26,7 @@ BOB = trusted_token("bob")
 
 @asynccontextmanager
 async def a_node(data: Path) -> AsyncIterator[tuple[RunningNode, Calls]]:
-    async with running_node("alice", "bob", data=str(data)) as node, Calls(node.address) as calls:
+    async with running_node("alice", "bob", data=str(data)) as node, Mostly(node) as calls:
         await node.put_room(QUIET, {"alice": "member", "bob": "member"})
         yield node, calls
 

@@ -18,6 +18,7 @@ from grpc_chat.store.transaction import SqlTransaction
 from grpc_chat.testing import PASSWORD, RunningNode, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.calls import Calls, Reply
+from tests.memory import Mostly
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -62,7 +63,7 @@ async def server() -> AsyncIterator[SmallServer]:
                 subscribe={"consumers_per_user": 2, "streams_per_user": 2},
             )
         )
-        yield SmallServer(node, await stack.enter_async_context(Calls(node.address)), stack)
+        yield SmallServer(node, await stack.enter_async_context(Mostly(node)), stack)
 
 
 async def id_of(client: chat.Client) -> str:
@@ -261,7 +262,7 @@ async def test_deleting_much_keeps_nobody_waiting(
 async def test_calls_are_counted_for_who_makes_them() -> None:
     """Somebody who has used their calls up takes none of another's."""
     limits = {"calls_per_second": 0.001, "calls_burst": 12}
-    async with running_node(accounts=True, limits=limits) as node, Calls(node.address) as calls:
+    async with running_node(accounts=True, limits=limits) as node, Mostly(node) as calls:
         mallory, victim = await node.register("mallory"), await node.register("victim")
         me = pb.GetMeRequest()
 

@@ -10,7 +10,8 @@ import grpc_chat as chat
 from grpc_chat import errors
 from grpc_chat.testing import running_node
 from grpc_chat.wire import chat_pb2 as pb
-from tests.calls import Calls, Reply
+from tests.calls import Reply
+from tests.memory import Mostly
 from tests.store_writes import truncate
 
 
@@ -24,7 +25,7 @@ async def acquaint(one: chat.Client, *others: chat.Client) -> None:
 
 async def test_a_room_that_is_asked_for_again_is_made_once() -> None:
     """An answer that was lost is asked for again; a request id stands for one room of one user for good."""
-    async with running_node(accounts=True) as node, Calls(node.address) as calls:
+    async with running_node(accounts=True) as node, Mostly(node) as calls:
         alice, bob = await node.register("alice"), await node.register("bob")
         id_ = str(uuid4())
 

@@ -10,13 +10,13 @@ from grpc_chat.core.caller import SYSTEM
 from grpc_chat.store.base import Transaction
 from grpc_chat.testing import running_node
 from grpc_chat.wire import chat_pb2 as pb
-from tests.calls import Calls
+from tests.memory import Mostly
 from tests.support import until
 
 
 async def test_a_message_that_waited_behind_the_end_of_its_session_is_not_stored() -> None:
     """It was taken while the session was still there; what counts is when it is stored."""
-    async with running_node(accounts={"adding": "anyone"}) as node, Calls(node.address) as calls:
+    async with running_node(accounts={"adding": "anyone"}) as node, Mostly(node) as calls:
         alice = await node.register("alice")
         thief = await node.log_in("alice")
         room = await alice.create_room("plans")
@@ -45,7 +45,7 @@ async def test_a_message_that_waited_behind_the_end_of_its_session_is_not_stored
 
 async def test_a_session_that_ended_without_word_of_it_opens_no_stream() -> None:
     """As on another node: here its token is still known, and the store alone knows better."""
-    async with running_node(accounts={"adding": "anyone"}) as node, Calls(node.address) as calls:
+    async with running_node(accounts={"adding": "anyone"}) as node, Mostly(node) as calls:
         alice = await node.register("alice")
         room = await alice.create_room("plans")
         session_id = (await alice.session()).session_id
@@ -65,7 +65,7 @@ async def test_a_session_that_ended_without_word_of_it_opens_no_stream() -> None
 
 async def test_a_session_of_a_blocked_account_is_none() -> None:
     """Also where the block, by whatever way, has left it in the store."""
-    async with running_node(accounts={"adding": "anyone"}) as node, Calls(node.address) as calls:
+    async with running_node(accounts={"adding": "anyone"}) as node, Mostly(node) as calls:
         await node.register("alice")
         other = await node.log_in("alice")
 
@@ -86,7 +86,7 @@ async def test_a_session_of_a_blocked_account_is_none() -> None:
 
 async def test_a_stream_outlives_a_room_in_which_its_own_session_wrote_last() -> None:
     """Where it stands there has not been told yet, and no longer has to be told."""
-    async with running_node(accounts={"adding": "anyone"}) as node, Calls(node.address) as calls:
+    async with running_node(accounts={"adding": "anyone"}) as node, Mostly(node) as calls:
         alice, bob = await node.register("alice"), await node.register("bob")
         lost, kept = [await bob.create_room(name, public=True) for name in ("lost", "kept")]
         for room in (lost, kept):
