@@ -18,6 +18,11 @@ RUN /opt/build/bin/pip --python /opt/grpc-chat/bin/python3 install \
       --no-compile --only-binary :all: --require-hashes -r requirements.lock \
  && /opt/build/bin/pip install --only-binary :all: --require-hashes -r requirements-build.lock
 
+# The web client, built by the Node.js of a wheel.
+COPY web web
+COPY tools/node.py tools/web.py tools/
+RUN /opt/build/bin/python3 -m tools.web build
+
 COPY pyproject.toml README.md LICENSE chat.proto ./
 COPY grpc_chat grpc_chat
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \

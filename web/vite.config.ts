@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { budget } from "./plugins/budget";
 import { gzipped } from "./plugins/gzip";
 import { serviceWorker } from "./plugins/serviceWorker";
 import { sharedWorker } from "./plugins/sharedWorker";
@@ -8,7 +9,12 @@ const SERVER = process.env.GRPC_CHAT_SERVER ?? "http://localhost:8080";
 
 export default defineConfig({
   base: "/",
-  plugins: [sharedWorker(), serviceWorker("src/shell/serviceWorker.ts"), gzipped()],
+  plugins: [
+    sharedWorker(),
+    serviceWorker("src/shell/serviceWorker.ts"),
+    budget({ bytes: 150_000, shown: [] }),
+    gzipped(),
+  ],
   build: {
     outDir: "../grpc_chat/web/client",
     emptyOutDir: true,
