@@ -217,6 +217,7 @@ def _next(config: Config, node: Node) -> list[str]:
             "No accounts yet. Anyone who registers with this invite becomes the server's administrator:",
             f"  code: {node.first_invite}",
             f"  link: {link}",
+            *([f"  in a browser: {node.web_url}#{node.first_invite}"] if node.web_url else []),
             f"next: grpc-chat register YOUR-NAME --invite {shlex.quote(link)}",
         ]
     if node.certificates:
