@@ -14,7 +14,7 @@ help: ## Show these targets.
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV) ## Start a server with members 1, 2 and 3 on an embedded database in ./data-trusted.
-	@$(BIN)/python -m tools.web build || echo "The server starts without the web client, which could not be built." >&2
+	@$(BIN)/python -m tools.web try
 	@$(BIN)/grpc-chat serve --trusted-ids 1,2,3 --data data-trusted
 
 test: $(VENV) web ## Run every test.

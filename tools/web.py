@@ -123,6 +123,18 @@ def main(arguments: list[str]) -> int:
     try:
         if command == "build":
             built()
+        elif command == "try":
+            # For those who want to chat, and not to know how it is built.
+            try:
+                built()
+            except (subprocess.CalledProcessError, OSError) as error:
+                said = [
+                    line for line in (getattr(error, "stderr", "") or str(error)).splitlines() if line.strip()
+                ]
+                print(
+                    f"The web client can't be built ({said[0].strip()}); the server goes without.",
+                    file=sys.stderr,
+                )
         elif command == "clean":
             shutil.rmtree(BUILT, ignore_errors=True)
             shutil.rmtree(WEB / "node_modules", ignore_errors=True)

@@ -123,10 +123,10 @@ async def test_a_phone_shows_one_thing_at_a_time(pages: Browsers) -> None:
         page = await pages.open(node, user="alice", size=PHONE)
         rooms = page.get_by_role("navigation", name="Rooms")
         await expect(rooms).to_be_visible()
-        await expect(page.get_by_role("main")).to_be_hidden()
+        assert await page.get_by_role("main").evaluate("element => element.clientWidth") == 1
         await page.get_by_role("button", name="Settings and more").click()
         await page.get_by_role("menuitem", name="People").click()
-        await expect(page.get_by_role("main")).to_be_visible()
+        await expect(page.get_by_role("heading", name="People")).to_be_visible()
         await expect(page.locator("main:focus, main :focus")).to_have_count(1)
         await expect(rooms).to_be_hidden()
         await page.go_back()
@@ -147,3 +147,44 @@ async def test_an_address_that_is_none_says_so(pages: Browsers) -> None:
         assert await violations(page) == []
         await page.get_by_role("link", name="Go to your rooms").click()
         await expect(page).to_have_url(url(node, "/"))
+
+
+async def test_the_system_shows_what_concerns_the_user(pages: Browsers) -> None:
+    """While nobody looks at the page, and with the place that a click leads to."""
+    async with running_node("alice", "bob", web=WEB) as node:
+        await node.put_room("tea", {"alice": "owner", "bob": "member"})
+        page = await pages.open(node, user="alice", permissions=["notifications"])
+        await expect(page.get_by_text("Connected")).to_be_visible()
+        await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        await page.evaluate("document.hasFocus = () => false; true")
+        await node.client("bob").send("tea", "**Hello** @alice")
+        shown = await page.evaluate(
+            """async () => {
+              const registration = await navigator.serviceWorker.ready;
+              for (;;) {
+                const [first] = await registration.getNotifications();
+                if (first) return [first.title, first.body, first.data];
+                await new Promise(done => setTimeout(done, 20));
+              }
+            }"""
+        )
+
+    assert shown[:2] == ["bob in tea", "Hello @alice"]
+    assert shown[2].startswith("/rooms/tea/messages/")
+
+
+async def test_narrow_pages_and_right_to_left(pages: Browsers) -> None:
+    """Nothing is wider than 320 pixels, whichever way the text runs."""
+    async with running_node("alice", web=WEB) as node:
+        page = await pages.open(node, user="alice", size={"width": 320, "height": 640})
+        await expect(page.get_by_text("Connected")).to_be_visible()
+        for direction in ("ltr", "rtl"):
+            await page.evaluate(f"document.documentElement.dir = '{direction}'; true")
+            await page.get_by_role("button", name="Settings and more").click()
+            menu = await page.get_by_role("menu").bounding_box()
+            assert menu
+            assert menu["x"] >= 0
+            assert menu["x"] + menu["width"] <= 320
+            await page.keyboard.press("Escape")
+            assert await page.evaluate("document.documentElement.scrollWidth") == 320
+            assert await violations(page) == []

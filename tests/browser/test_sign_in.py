@@ -7,6 +7,7 @@ from typing import Any
 from playwright.async_api import Page, expect
 
 from grpc_chat.testing import PASSWORD, running_node
+from tests.browser.accessibility import violations
 from tests.browser.browsers import Browsers
 from tests.issuer import running_issuer
 from tests.web import WEB, url
@@ -23,6 +24,7 @@ async def test_on_a_server_with_trusted_ids_a_name_is_enough(pages: Browsers) ->
         page = await pages.open(node)
         name = page.get_by_label("User name")
         await expect(name).to_be_focused()
+        assert await violations(page) == []
         await name.fill("mallory")
         await name.press("Enter")
         await expect(name).to_have_attribute("aria-invalid", "true")
@@ -43,6 +45,7 @@ async def test_on_a_server_with_accounts_it_takes_the_password(pages: Browsers) 
         await password.fill("wrong" * 3)
         await password.press("Enter")
         await expect(password).to_have_attribute("aria-invalid", "true")
+        assert await violations(page) == []
         await password.fill(PASSWORD)
         await password.press("Enter")
         await is_in(page)

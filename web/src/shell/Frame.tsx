@@ -8,6 +8,7 @@ import { ConnectionLine } from "./ConnectionLine";
 import { ErrorBoundary } from "./ErrorBoundary";
 import "./Frame.css";
 import { NewVersion } from "./NewVersion";
+import { followNotices } from "./notices";
 import { roomName } from "./roomName";
 import { find, type Params } from "./router";
 import { list as List, type Route, routes } from "./routes";
@@ -25,6 +26,8 @@ export function Frame() {
   const main = useRef<HTMLElement>(null);
   const shows = Side ? "side" : path.value === "/" ? "list" : "main";
   useFocus(main);
+  const chat = useChat();
+  useEffect(() => followNotices(chat), [chat]);
 
   return (
     <div class="frame">

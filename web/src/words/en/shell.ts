@@ -15,6 +15,7 @@ export const shell = {
     "This browser keeps nothing for this page, so it can’t work. A private window may be the reason.",
   ended: "Your session has ended.",
   titleUnread: (count: number, title: string): string => `(${formatNumber(count)}) ${title}`,
+  notice: (sender: string, room: string): string => `${sender} in ${room}`,
   findKey: "Ctrl K",
   add: "Add",
   newRoom: "Create a room",
