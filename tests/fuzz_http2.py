@@ -142,6 +142,9 @@ class Anything:
         if self.chance.random() < 0.3:
             self.act(stream)
 
+    def answered_early(self) -> None:
+        pass
+
     def pinged(self, after_data: bool) -> None:
         self.act(0)
 

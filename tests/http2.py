@@ -181,6 +181,9 @@ class Server:
     def drained(self, stream: int) -> None:
         self.events.append(("drained", stream))
 
+    def answered_early(self) -> None:
+        self.events.append(("answered_early",))
+
     def pinged(self, after_data: bool) -> None:
         self.events.append(("pinged", after_data))
 

@@ -43,6 +43,7 @@ class GrpcConnection(SendingConnection):
         "_ip",
         "_leave_at",
         "_pinged_at",
+        "_waits_for_ends",
         "_why",
         "due",
         "loop",
@@ -70,6 +71,8 @@ class GrpcConnection(SendingConnection):
         self._client_pinged_at = 0.0
         self._leave_at = now + server.age()
         self._why = b""
+        # Whether clients are left some time to end requests that have been answered.
+        self._waits_for_ends = False
         self._cut_at = float("inf")
         self.due = min(now + server.handshake_seconds, now + server.keepalive_seconds, self._leave_at)
 
@@ -221,6 +224,18 @@ class GrpcConnection(SendingConnection):
     def drained(self, stream: int) -> None:
         if call := self.calls.get(stream):
             call.drained()
+
+    def answered_early(self) -> None:
+        if not self._waits_for_ends:
+            self._waits_for_ends = True
+            self.loop.call_later(LAST_SECONDS, self._stop_requests)
+
+    def _stop_requests(self) -> None:
+        self._waits_for_ends = False
+        if not self.is_closed and self._transport is not None:
+            if self.core.stop_requests():
+                self.answered_early()
+            self.flush()
 
     def pinged(self, after_data: bool) -> None:
         now = self.loop.time()

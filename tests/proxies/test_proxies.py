@@ -23,7 +23,6 @@ from grpc_chat import Client, Disconnected, InvalidRequest, Message, Tls, Unreac
 from grpc_chat.testing import PASSWORD, running_node
 from grpc_chat.wire import chat_pb2 as pb
 from tests.certificates import issue
-from tests.engine import ENGINE
 from tests.programs import Program, free_port, start
 from tests.proxies.proxies import AUTHORITY, Edit, Envoy, HaProxy, HaProxyTcp, Nginx, Proxy, before
 from tests.support import until
@@ -117,10 +116,8 @@ async def test_people_log_in_and_talk(kind: type[Proxy], tmp_path: Path) -> None
         healthy = await raw(proxy.address, "/grpc.health.v1.Health/Check", b"")
 
     assert wrong.value.field == "messages[0].text"
-    # With asyncio the answer comes, with a reset, before the request has ended, and HAProxy passes on
-    # the reset alone.
-    early = kind is HaProxy and ENGINE == "asyncio"
-    assert large.value.code() is (grpc.StatusCode.CANCELLED if early else grpc.StatusCode.RESOURCE_EXHAUSTED)
+    # Also where the answer comes before the request has ended.
+    assert large.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert health_pb2.HealthCheckResponse.FromString(healthy).status == health_pb2.HealthCheckResponse.SERVING
 
 

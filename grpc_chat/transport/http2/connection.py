@@ -232,6 +232,9 @@ class Connection(Opener):
         if len(payload) != 4:
             raise ConnectionFailed(ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM of a wrong length")
         self._must_not_be_idle(stream)
+        if self._unended and self._unended.ended(stream):
+            # How clients end what has been answered.
+            return
         self._spend(budgets.RESETS)
         open_ = self._streams.get(stream)
         if open_ is not None:
@@ -365,6 +368,7 @@ class Connection(Opener):
         self.reason = reason
         self._partial = bytearray()
         self._block = None
+        self._unended = None
         self.out.append(frames.goaway(self._closed.highest, code, reason.encode("ascii", "replace")))
         self._reset_all(code)
 

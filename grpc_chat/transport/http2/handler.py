@@ -35,6 +35,10 @@ class Handler(Protocol):
     def drained(self, stream: int) -> None:
         """All that was kept of the stream is on its way: the next may be sent, or that was the end of it."""
 
+    def answered_early(self) -> None:
+        """A request was answered before its end. Call :meth:`Connection.stop_requests` some time later, and
+        again as long as that says so."""
+
     def pinged(self, after_data: bool) -> None:
         """The peer asked for a sign of life, and the answer is queued.
 

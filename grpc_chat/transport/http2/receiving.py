@@ -112,6 +112,8 @@ class Receiver(Sender):
         open_ = self._streams.get(stream)
         if open_ is None or open_.ended:
             self._give_back(size)
+            if flags & END_STREAM and self._unended:
+                self._unended.ended(stream)
             self._late(stream, open_)
             return
         open_.receive_window -= size

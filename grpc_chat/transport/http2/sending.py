@@ -10,7 +10,7 @@ from grpc_chat.transport.http2.frames import DATA, END_HEADERS, END_STREAM, HEAD
 from grpc_chat.transport.http2.handler import Handler
 from grpc_chat.transport.http2.headers import Fields, encode
 from grpc_chat.transport.http2.settings import DEFAULT_WINDOW
-from grpc_chat.transport.http2.streams import Closed, Stream
+from grpc_chat.transport.http2.streams import Closed, Stream, Unended
 
 LARGEST_FRAME: Final = 64 * 1024
 """How much of one stream goes before others have their turn, also if the peer would take more in a frame."""
@@ -44,6 +44,7 @@ class Sender:
         "_send_window",
         "_streams",
         "_tell_no_table",
+        "_unended",
         "has_more",
         "out",
     )
@@ -53,6 +54,8 @@ class Sender:
         self.out: list[bytes] = []
         self._streams: dict[int, Stream] = {}
         self._closed = Closed()
+        # None for most connections, of which there may be many.
+        self._unended: Unended | None = None
         self._blocked: dict[int, Stream] = {}
         # Whether data went out that had been kept, since somebody looked.
         self._advanced = False
@@ -236,6 +239,17 @@ class Sender:
             self._send_window, self._held_window = self._held_window, 0
             self.advance()
 
+    def stop_requests(self) -> bool:
+        """Tell the peer to stop sending requests that had been answered when this was called last.
+
+        Returns:
+            Whether there are others, for which it is to be called once more.
+        """
+        if not self._unended:
+            return False
+        self.out += [frames.rst_stream(stream, ErrorCode.NO_ERROR) for stream in self._unended.due()]
+        return bool(self._unended)
+
     def _write_headers(self, stream: int, block: bytes, end: bool) -> None:
         if self._tell_no_table:
             # The peer made its table smaller, and waits to hear that this side knows (RFC 7541, section 4.2).
@@ -341,12 +355,17 @@ class Sender:
     def _finish(self, stream: Stream) -> None:
         """The answer is on its way to its end.
 
-        Nobody reads what is left of a request that has been answered, so a stream whose peer has not ended it
-        is ended with NO_ERROR, which tells the peer to stop (section 8.1).
+        Nobody reads what is left of a request that has been answered, so a stream whose peer does not end it
+        soon is ended with NO_ERROR, which tells the peer to stop (section 8.1).
         """
         if not stream.ended:
-            self.out.append(frames.rst_stream(stream.id, ErrorCode.NO_ERROR))
             self._closed.cut(stream.id)
+            if self._unended is None:
+                self._unended = Unended()
+            if not self._unended:
+                self._handler.answered_early()
+            if too_many := self._unended.add(stream.id):
+                self.out.append(frames.rst_stream(too_many, ErrorCode.NO_ERROR))
         self._remove(stream)
 
     def _remove(self, stream: Stream) -> None:

@@ -7,6 +7,9 @@ from typing import Final
 REMEMBERED: Final = 1_000
 """How many streams that this side ended early are remembered, so that frames on their way are no error."""
 
+MOST_UNENDED: Final = 100
+"""How many requests peers may be left to end by themselves, between two calls of :meth:`Unended.due`."""
+
 
 class Stream:
     """A request that has not been answered, or not been read, to the end.
@@ -94,3 +97,43 @@ class Closed:
     def was_cut(self, stream: int) -> bool:
         """Whether frames for it may be on their way. Of very old streams nobody knows, so they may."""
         return stream <= self._forgotten or (self._cut is not None and stream in self._cut)
+
+
+class Unended:
+    """The requests that were answered before their end, whose peers are yet to be told to stop.
+
+    That needs RST_STREAM with NO_ERROR (8.1), and the answer is all that most peers need: clients of gRPC
+    end their request by themselves when they have it. Proxies drop what they have of an answer when a reset
+    comes with it, and pass on a failure. So the reset comes later.
+    """
+
+    __slots__ = ("_newer", "_older")
+
+    def __init__(self) -> None:
+        self._older: dict[int, None] = {}
+        self._newer: dict[int, None] = {}
+
+    def add(self, stream: int) -> int | None:
+        """Let the peer end it; returns another one, which has to be reset now, where they are too many."""
+        self._newer[stream] = None
+        if len(self._newer) > MOST_UNENDED:
+            oldest = next(iter(self._newer))
+            del self._newer[oldest]
+            return oldest
+        return None
+
+    def ended(self, stream: int) -> bool:
+        """The peer has ended it; whether it was one of them."""
+        if stream in self._newer:
+            del self._newer[stream]
+            return True
+        return self._older.pop(stream, 0) is None
+
+    def due(self) -> list[int]:
+        """Those that were there when this was called last, which have to be reset now."""
+        due = list(self._older)
+        self._older, self._newer = self._newer, {}
+        return due
+
+    def __bool__(self) -> bool:
+        return bool(self._older or self._newer)

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from grpc_chat.errors import ChatError, RoomNotFound
-from grpc_chat.transport import served_call
+from grpc_chat.transport import grpc_connection, served_call
 from grpc_chat.transport.grpc_messages import framed
 from grpc_chat.transport.http2 import frames
 from grpc_chat.transport.http2.errors import ErrorCode
@@ -324,3 +324,23 @@ async def test_calls_that_are_refused_wait_for_others() -> None:
         assert 0 < len(answered) <= ENOUGH
         statuses |= answered
     assert set(statuses.values()) == {UNIMPLEMENTED}
+
+
+async def test_a_client_that_goes_on_with_what_was_answered_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not at once: proxies drop what they have of an answer when a reset comes with it."""
+    monkeypatch.setattr(grpc_connection, "LAST_SECONDS", 0.001)
+    caller = Caller(Host(Handlers().methods))
+    for stream in (1, 3):
+        block = http2.literal([(k, ECHO.encode() if k == b":path" else v) for k, v in http2.REQUEST])
+        begun = b"\0" + (10_001).to_bytes(4, "big")
+        caller.send(http2.headers(stream, block, flags=frames.END_HEADERS), http2.data(stream, begun))
+    sent = caller.sent()
+    assert caller.statuses(sent) == {1: EXHAUSTED, 3: EXHAUSTED}
+    assert http2.kinds(sent) == [frames.HEADERS] * 2
+    caller.send(http2.data(3, b"", end=True))
+    await until(lambda: caller.wire.written != b"")
+    (reset,) = caller.sent()
+    assert (reset.kind, reset.stream, reset.code) == (frames.RST_STREAM, 1, ErrorCode.NO_ERROR)
+    await until(lambda: not caller.connection._waits_for_ends)

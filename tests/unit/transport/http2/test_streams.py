@@ -8,7 +8,7 @@ from grpc_chat.transport.http2 import frames
 from grpc_chat.transport.http2.errors import ErrorCode
 from grpc_chat.transport.http2.frames import END_HEADERS, frame, rst_stream, window_update
 from grpc_chat.transport.http2.settings import Http2Options
-from grpc_chat.transport.http2.streams import REMEMBERED, Closed
+from grpc_chat.transport.http2.streams import MOST_UNENDED, REMEMBERED, Closed
 from tests.http2 import ANSWER, TRAILERS, Server, data, headers, kinds, literal, request, settings
 
 
@@ -76,14 +76,50 @@ def test_streams_that_the_server_reset() -> None:
 
 
 def test_answers_before_the_end_of_the_request() -> None:
-    """8.1: the client is told to stop, with NO_ERROR and after the answer."""
+    """8.1: a client that does not end it then is told to stop, with NO_ERROR and after the answer."""
     server = Server()
-    server.take(request(1, end=False), data(1, b"x"))
-    assert server.connection.send_headers(1, ANSWER, end=True)
-    reset = server.sent()[-1]
-    assert (reset.kind, reset.code) == (frames.RST_STREAM, ErrorCode.NO_ERROR)
-    assert server.take(data(1, b"late", end=True)) == []
+    server.take(*[request(stream, end=False) for stream in (1, 3, 5)], data(1, b"x"))
+    for stream in (1, 3, 5):
+        assert server.connection.send_headers(stream, ANSWER, end=True)
+    assert kinds(server.sent()) == [frames.HEADERS] * 3
+    assert server.told("answered_early") == [()]
     assert server.connection.open_streams == 0
+
+    assert server.take(data(3, b"late", end=True), rst_stream(5, ErrorCode.CANCEL)) == []
+    assert server.connection.stop_requests()
+    assert server.sent() == []
+    server.take(request(7, end=False))
+    server.connection.send_headers(7, ANSWER, end=True)
+    assert kinds(server.sent()) == [frames.HEADERS]
+    assert server.connection.stop_requests()
+    (reset,) = server.sent()
+    assert (reset.stream, reset.kind, reset.code) == (1, frames.RST_STREAM, ErrorCode.NO_ERROR)
+    assert server.take(data(1, b"late"), data(1, b"later", end=True)) == []
+    assert not server.connection.stop_requests()
+    assert [each.stream for each in server.sent()] == [7]
+    assert not server.connection.stop_requests()
+    assert server.told("answered_early") == [()]
+
+
+def test_many_answers_before_the_end_of_the_request() -> None:
+    """Only so many clients are left the time to end theirs."""
+    server = Server(Http2Options(max_streams=1))
+    sent = []
+    for number in range(MOST_UNENDED + 2):
+        server.take(request(2 * number + 1, end=False))
+        server.connection.send_headers(2 * number + 1, ANSWER, end=True)
+        sent += server.sent()
+    assert [each.stream for each in sent if each.kind == frames.RST_STREAM] == [1, 3]
+
+
+def test_a_connection_that_ends_stops_no_requests() -> None:
+    server = Server()
+    server.take(request(1, end=False))
+    server.connection.send_headers(1, ANSWER, end=True)
+    server.connection.go_away(ErrorCode.INTERNAL_ERROR)
+    server.sent()
+    assert not server.connection.stop_requests()
+    assert server.sent() == []
 
 
 @pytest.mark.parametrize("broken", [True, False])
