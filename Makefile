@@ -73,6 +73,9 @@ proxies: $(VENV) .venv-proxies ## Test the server behind nginx, HAProxy, Envoy a
 h2spec: $(VENV) ## Play the 145 cases of h2spec against the server; it is built with Go, if that is installed.
 	@$(BIN)/python -m pytest -q -rsP tests/h2spec $(PYTEST)
 
+conformance: $(VENV) .venv-proto ## Play Connect's conformance suite against the port for browsers; it is built with Go, if that is installed.
+	@$(BIN)/python -m pytest -q -rsP tests/conformance $(PYTEST)
+
 clients: $(VENV) .venv-proto ## Build and run the clients in other languages, those whose tools are installed.
 	@$(BIN)/python -m pytest -q -rs tests/clients $(PYTEST)
 
@@ -131,5 +134,5 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PIP) --python .venv-proxies/bin/python install --no-compile --require-hashes -r requirements-proxies.lock
 	@touch $@
 
-.PHONY: help run test test-all web web-dev check bench torture mutants fuzz fuzz-frames fuzz-calls soak herd proxies h2spec clients format proto docs picture wheel lock clean
+.PHONY: help run test test-all web web-dev check bench torture mutants fuzz fuzz-frames fuzz-calls soak herd proxies h2spec conformance clients format proto docs picture wheel lock clean
 .PHONY: $(VENV) .venv-proto .venv-proxies
