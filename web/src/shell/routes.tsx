@@ -44,6 +44,7 @@ const RoomSettings = lazy(() =>
 );
 const Settings = lazy(() => import("../manage/settings/SettingsView").then((module) => module.SettingsView));
 const People = lazy(() => import("../manage/people/PeopleView").then((module) => module.PeopleView));
+const Admin = lazy(() => import("../manage/admin/AdminView").then((module) => module.AdminView));
 
 /** All pages, each with `lazy` views, so that only what is shown is loaded. */
 export const routes: readonly Route[] = [
@@ -67,4 +68,7 @@ export const routes: readonly Route[] = [
   { path: "/people/:userId", title: words.manage.people.title, main: People },
   { path: "/settings", title: words.manage.settings.title, main: Settings },
   { path: "/settings/:section", title: words.manage.settings.title, main: Settings },
+  { path: "/admin", title: words.manage.admin.title, main: Admin },
+  { path: "/admin/:section", title: words.manage.admin.title, main: Admin },
+  { path: "/admin/users/:userId", title: words.manage.admin.title, main: Admin },
 ];

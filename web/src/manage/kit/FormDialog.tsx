@@ -70,14 +70,8 @@ export function FormDialog<V extends object>(props: FormDialogProps<V>) {
         }}
       >
         {lead && <p>{lead}</p>}
-        {Object.entries(fields ?? {}).map(([name, about], index) => (
-          <TextOf
-            key={name}
-            form={form}
-            name={name as keyof V}
-            about={about as TextField}
-            first={index === 0}
-          />
+        {Object.entries(fields ?? {}).map(([name, about]) => (
+          <TextOf key={name} form={form} name={name as keyof V} about={about as TextField} />
         ))}
         {children?.(form)}
       </FormView>
@@ -89,18 +83,14 @@ function TextOf<V extends object>({
   form,
   name,
   about,
-  first,
 }: {
   readonly form: Form<V>;
   readonly name: keyof V;
   readonly about: TextField;
-  /** Whether it gets the focus when the dialog opens. */
-  readonly first: boolean;
 }) {
   const { label, hint, plain = false, type = "text" } = about;
   return (
     <Field
-      autofocus={first}
       label={label}
       hint={hint}
       type={type}

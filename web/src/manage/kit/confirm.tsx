@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
@@ -38,6 +38,13 @@ export function confirm(confirmation: Confirmation): void {
 /** Where the question appears; once in each page. */
 export function ConfirmHost() {
   const confirmation = asked.value;
+  // A question goes with the page that asked it.
+  useEffect(
+    () => () => {
+      asked.value = undefined;
+    },
+    [],
+  );
   return confirmation ? <ConfirmDialog key={confirmation.title} confirmation={confirmation} /> : null;
 }
 
@@ -94,7 +101,7 @@ function ConfirmDialog({ confirmation }: { readonly confirmation: Confirmation }
         }}
       >
         {effects && <div class="confirm__effects">{effects}</div>}
-        {reason && <Field autofocus label={reason.label} hint={reason.hint} value={why} onValue={setWhy} />}
+        {reason && <Field label={reason.label} hint={reason.hint} value={why} onValue={setWhy} />}
         {option && (
           <label class="confirm__option">
             <input
@@ -109,14 +116,7 @@ function ConfirmDialog({ confirmation }: { readonly confirmation: Confirmation }
           </label>
         )}
         {typed && (
-          <Field
-            autofocus={!reason}
-            label={typed.label}
-            value={word}
-            autoComplete="off"
-            spellcheck={false}
-            onValue={setWord}
-          />
+          <Field label={typed.label} value={word} autoComplete="off" spellcheck={false} onValue={setWord} />
         )}
         {failure && <Notice tone="danger">{failure}</Notice>}
       </form>

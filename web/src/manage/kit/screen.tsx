@@ -4,6 +4,8 @@ import { SessionContext } from "../../app/context";
 import { type Answers, type Recorded, sessionDouble } from "./doubles";
 import { ManageRoot } from "./ManageRoot";
 
+let shown: Element | undefined;
+
 /** A page of this folder on a screen of its own, with calls that answer from a table. For tests. */
 export class Screen {
   readonly made: Recorded[];
@@ -11,6 +13,8 @@ export class Screen {
 
   private constructor(made: Recorded[]) {
     this.made = made;
+    if (shown) render(null, shown);
+    shown = this.#root;
     document.body.replaceChildren(this.#root);
   }
 

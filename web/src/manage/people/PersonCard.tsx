@@ -43,7 +43,7 @@ export function PersonCard({ userId }: { readonly userId: string }) {
   );
   return (
     <>
-      <a class="pages__back person-card__back" href="/people">
+      <a class="pages__back pages__back--list" href="/people">
         <BackIcon />
         {text.back}
       </a>

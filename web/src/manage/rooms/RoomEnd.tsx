@@ -4,10 +4,9 @@ import { Button } from "../../ui/Button";
 import { navigate } from "../../ui/location";
 import { showToast } from "../../ui/toasts";
 import { Role, RoomKind } from "../../wire/chat_pb";
-import { toChatError } from "../../wire/errors";
+import { ChatError, toChatError } from "../../wire/errors";
 import { words } from "../../words";
 import { confirm } from "../kit/confirm";
-import { errorText } from "../kit/Form";
 import { useForm } from "../kit/FormView";
 import { Notice } from "../kit/Notice";
 import { Row } from "../kit/Page";
@@ -45,7 +44,8 @@ export function RoomEnd({ room, onChanged }: RoomPageProps) {
           await calls.rooms.leaveRoom({ roomId });
         } catch (thrown) {
           const error = toChatError(thrown);
-          throw error.reason === "LAST_OWNER" ? new Error(text.handOver) : new Error(errorText(error));
+          if (error.reason !== "LAST_OWNER") throw error;
+          throw new ChatError(error.code, text.handOver, { reason: error.reason });
         }
         showToast(text.left(name));
         navigate(homePath);

@@ -1,10 +1,14 @@
 import { useSession } from "../../app/context";
+import { goToIssuer } from "../../app/issuer";
+import { settingsPath } from "../../app/paths";
 import { Button } from "../../ui/Button";
 import { showToast } from "../../ui/toasts";
 import type { Identity } from "../../wire/chat_pb";
 import { formatMoment, words } from "../../words";
 import { confirm } from "../kit/confirm";
+import { useForm } from "../kit/FormView";
 import { LoadedView } from "../kit/LoadedView";
+import { Notice } from "../kit/Notice";
 import { Page, Row } from "../kit/Page";
 import { toTime } from "../kit/times";
 import { useLoaded } from "../kit/useLoaded";
@@ -18,6 +22,14 @@ export function IdentitiesPage() {
     async (signal) => (await calls.auth.listIdentities({}, { signal })).identities,
     [],
   );
+  const providers = useLoaded(
+    async (signal) => (await calls.auth.getServerInfo({}, { signal })).providers,
+    [],
+  );
+  const form = useForm({});
+  // The browser leaves for the issuer, and comes back here.
+  const link = (provider: string) =>
+    goToIssuer(calls, provider, { purpose: "link", to: settingsPath("identities") });
 
   const unlink = (identity: Identity) =>
     confirm({
@@ -47,6 +59,28 @@ export function IdentitiesPage() {
                 </li>
               ))}
             </ul>
+          )
+        }
+      </LoadedView>
+      <LoadedView loaded={providers}>
+        {(found) =>
+          found.length === 0 ? (
+            <p class="page__lead">{text.noProviders}</p>
+          ) : (
+            <>
+              <div class="page__actions">
+                {found.map(({ name, label }) => (
+                  <Button
+                    key={name}
+                    busy={form.busy.value}
+                    onClick={() => void form.submit(() => link(name))}
+                  >
+                    {text.link(label || name)}
+                  </Button>
+                ))}
+              </div>
+              {form.failure.value && <Notice tone="danger">{form.failure.value}</Notice>}
+            </>
           )
         }
       </LoadedView>

@@ -158,7 +158,6 @@ function NewToken({ botId, tokens, onClose }: NewTokenProps) {
     >
       <FormView id="new-token" form={form} onSubmit={make} submit={text.create}>
         <Field
-          autofocus
           label={text.name}
           placeholder={text.namePlaceholder}
           error={errors.name}

@@ -190,7 +190,7 @@ export const rooms = {
     made: "The new link",
     once: "Copy it now: the link is shown only this once.",
     done: "I have copied it",
-    by: (who: string, when: string): string => `by ${who}, ${when}`,
+    by: (who: string, when: string): string => (who ? `by ${who}, ${when}` : `by the server, ${when}`),
     used: (uses: number, max: number): string =>
       max === 0
         ? uses === 0

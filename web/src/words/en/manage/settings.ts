@@ -207,6 +207,7 @@ export const settings = {
     unlinkEffect:
       "You can no longer log in with it. All your other sessions end, and your access tokens too.",
     evenLast: "Unlink it even if I can’t log in afterwards",
+    evenLastFor: "Unlink it even if they can’t log in afterwards",
     evenLastHint: "Without a password or another linked account, only an administrator can let you in again.",
     unlinked: (label: string): string => `${label} is unlinked.`,
     empty: "No other account is linked to yours.",
