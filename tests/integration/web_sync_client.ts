@@ -96,6 +96,12 @@ async function obey(order: any): Promise<unknown> {
       const of = (engine as unknown as Record<string, (...args: unknown[]) => unknown>)[order.method];
       return await of?.apply(engine, order.args);
     }
+    case "kept": {
+      const mirror = await Mirror.open(`mirror of ${order.user}`);
+      const { entries } = await mirror.before(order.room, Number.MAX_SAFE_INTEGER, 1000, () => true);
+      const known = [...(await mirror.rooms()), ...(await mirror.threads())];
+      return entries.length + known.filter((one) => one.roomId === order.room).length;
+    }
     case "away":
       return await engine.shut();
     case "entries": {

@@ -252,7 +252,8 @@ export class Engine extends Acting implements Chat {
     for (const window of this.windows) {
       const left = outcome.left.find((one) => one.roomId === window.roomId);
       if (left) window.empty(left.reason);
-      else if (outcome.broken.has(window.roomId)) void window.reload();
+      // A room that is new was left, perhaps, and is the user's again.
+      else if (outcome.broken.has(window.roomId) || outcome.unknown.has(window.roomId)) void window.reload();
     }
   }
 
