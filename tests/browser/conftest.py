@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from playwright.async_api import expect
 
 from tests.browser.browsers import Browsers, browsers, chromium, installed
 from tools import web
+
+# As long as actions wait: a machine with much to do is no failure.
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="session")
