@@ -375,3 +375,25 @@ async def test_a_session_that_ends_ends_its_streams() -> None:
             await alice.me()
 
     assert json.loads(ends[0])["error"]["code"] == "unauthenticated"
+
+
+async def test_streams_are_told_of_a_removal_and_of_a_stop() -> None:
+    """What is said after somebody was removed does not reach them, and a stop is told before it comes."""
+    async with running_node(accounts=True, web=WEB) as node, browser() as client:
+        alice, bob = await node.register("alice"), await node.register("bob")
+        room = (await alice.create_room("plans", public=True)).room_id
+        await bob.join_room(room)
+        headers = {"Content-Type": "application/connect+proto", **bearer(bob.token)}
+        request = enveloped(pb.SubscribeRequest(all_rooms=True).SerializeToString())
+        async with client.stream("POST", url(node, STREAM), content=request, headers=headers) as response:
+            messages = envelopes(response)
+            await anext(messages)
+            await alice.send(room, "before")
+            await alice.remove_member(room, "bob")
+            await alice.send(room, "behind the back")
+            node.node.system.drain()
+            told = [pb.SubscribeResponse.FromString(data) async for flags, data in messages if flags == 0]
+
+    texts = [event.message.text for each in told for event in each.events if event.HasField("message")]
+    assert texts == ["before"]
+    assert told[-1].HasField("draining")
