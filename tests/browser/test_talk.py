@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from playwright.async_api import Page, expect
 
 from grpc_chat.testing import running_node
@@ -77,8 +79,15 @@ async def test_what_is_unread_is_counted_and_marked(pages: Browsers) -> None:
         await link.click()
         await expect(page.get_by_text("New", exact=True)).to_be_visible()
         await expect(link).not_to_contain_text("mentions")
-        # It stays while one looks.
+        # It stays while one looks, and is gone when one comes back.
         await expect(page.get_by_text("New", exact=True)).to_be_visible()
+        async with asyncio.timeout(20):
+            while (await node.client("alice").room(room.room_id)).unread:  # noqa: ASYNC110 - the server's state
+                await asyncio.sleep(0.05)
+        await page.reload()
+        await expect(page.get_by_role("article").filter(has_text="message 2")).to_be_visible()
+        await expect(page.get_by_text("Connected")).to_be_visible()
+        await expect(page.get_by_text("New", exact=True)).to_have_count(0)
 
 
 async def test_history_is_endless_and_links_lead_into_it(pages: Browsers) -> None:

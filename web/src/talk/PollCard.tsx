@@ -23,7 +23,9 @@ export function PollCard({ entry, poll, canClose }: PollCardProps) {
   const [busy, setBusy] = useState(false);
   /** What was chosen, until the poll says so. */
   const [chosen, setChosen] = useState<readonly number[]>();
-  useEffect(() => setChosen(undefined), [poll]);
+  useEffect(() => {
+    if (chosen?.join() === poll.mine.join()) setChosen(undefined);
+  }, [poll, chosen]);
   const mine = chosen ?? poll.mine;
   const name = useId();
   const open = !poll.closed && room.value.role !== "reader" && !room.value.archived;

@@ -1,8 +1,9 @@
 import { useComputed } from "@preact/signals";
+import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { useChat } from "../app/chat";
-import { roomPath } from "../app/paths";
-import { BookmarkIcon, ClockIcon, InboxIcon, SearchIcon, ThreadIcon } from "../ui/icons";
+import { roomPath, settingsPath } from "../app/paths";
+import { BookmarkIcon, ClockIcon, InboxIcon, PeopleIcon, SearchIcon, ThreadIcon } from "../ui/icons";
 import { navigate, path } from "../ui/location";
 import { Spinner } from "../ui/Spinner";
 import { words } from "../words";
@@ -100,13 +101,20 @@ export function RoomList() {
 /** What concerns the user in all rooms. */
 function Places() {
   const totals = useChat().totals.value;
-  const places = [
+  const places: { path: string; label: string; icon: VNode; count: number }[] = [
     { path: "/search", label: text.search, icon: <SearchIcon />, count: 0 },
     { path: "/threads", label: text.threads, icon: <ThreadIcon />, count: totals.threads },
     { path: "/mentions", label: text.mentions, icon: <InboxIcon />, count: totals.mentions },
     { path: "/saved", label: text.saved, icon: <BookmarkIcon />, count: 0 },
     { path: "/scheduled", label: text.scheduled, icon: <ClockIcon />, count: 0 },
   ];
+  if (totals.invitations > 0)
+    places.push({
+      path: settingsPath("invitations"),
+      label: text.invitations(totals.invitations),
+      icon: <PeopleIcon />,
+      count: totals.invitations,
+    });
   return (
     <ul class="room-list__places">
       {places.map((place) => (

@@ -3,6 +3,9 @@ import { useEffect, useRef } from "preact/hooks";
 import { useChat } from "../app/chat";
 import type { Conversation } from "./Conversation";
 
+/** How long it may take, in milliseconds, until rooms show what came while this browser was away. */
+const MEANWHILE = 500;
+
 export interface Reading {
   /** What others said after this number is new to the reader: it stays while they look. */
   readonly line: ReadonlySignal<number | undefined>;
@@ -19,9 +22,12 @@ export function useReading(conversation: Conversation, last: () => number | unde
   /** The user has marked it as unread, and has not left it since. */
   const held = useRef(false);
 
+  /** What this browser had on disk is up to date. Until then, what was read elsewhere may seem unread. */
+  const settled = useRef(false);
+
   const looks = () => document.visibilityState === "visible" && document.hasFocus();
   const seen = () => {
-    if (held.current || !looks()) return;
+    if (held.current || !settled.current || !looks()) return;
     const seq = last();
     if (seq === undefined || seq <= marked.current) return;
     const { readSeq, unread, mentions, markedUnread } = room.peek();
@@ -34,7 +40,8 @@ export function useReading(conversation: Conversation, last: () => number | unde
   };
 
   useEffect(() => {
-    line.value = threadRoot === undefined && room.peek().unread > 0 ? room.peek().readSeq : undefined;
+    settled.current = false;
+    line.value = undefined;
     marked.current = 0;
     held.current = false;
     let readSeq = room.peek().readSeq;
@@ -49,6 +56,20 @@ export function useReading(conversation: Conversation, last: () => number | unde
       if (now.readSeq > readSeq && now.readSeq > marked.current && now.unread === 0) line.value = undefined;
       readSeq = now.readSeq;
     });
+    let atOnce = true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const settle = () => {
+      settled.current = true;
+      const { unread, readSeq: read } = room.peek();
+      line.value = threadRoot === undefined && unread > 0 ? read : undefined;
+      seen();
+    };
+    const connected = chat.connection.subscribe(({ state }) => {
+      if (settled.current || timer || state === "connecting" || state === "catching-up") return;
+      if (atOnce) settle();
+      else timer = setTimeout(settle, MEANWHILE);
+    });
+    atOnce = false;
     const away = () => {
       // What comes from now on is new to them when they come back.
       if (threadRoot === undefined && room.peek().unread === 0) line.value = room.peek().lastSeq;
@@ -62,6 +83,8 @@ export function useReading(conversation: Conversation, last: () => number | unde
     document.addEventListener("visibilitychange", visibility);
     return () => {
       ended();
+      connected();
+      clearTimeout(timer);
       removeEventListener("blur", away);
       removeEventListener("focus", back);
       document.removeEventListener("visibilitychange", visibility);

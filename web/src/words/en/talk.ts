@@ -19,6 +19,7 @@ export const talk = {
     saved: "Saved",
     scheduled: "Scheduled",
     search: "Search messages",
+    invitations: (count: number): string => plural(count, { one: "# invitation", other: "# invitations" }),
     empty: "You are in no room yet.",
     browse: "Browse rooms",
     loading: "Loading your rooms …",
