@@ -42,6 +42,9 @@ const NewRoom = lazy<ViewProps>(() => import("../manage/rooms/RoomBrowser").then
 const RoomSettings = lazy(() =>
   import("../manage/rooms/RoomSettingsView").then((module) => module.RoomSettingsView),
 );
+const RoomMembers = lazy(() =>
+  import("../manage/rooms/RoomSettingsView").then((module) => module.RoomMembersView),
+);
 const Settings = lazy(() => import("../manage/settings/SettingsView").then((module) => module.SettingsView));
 const People = lazy(() => import("../manage/people/PeopleView").then((module) => module.PeopleView));
 const Admin = lazy(() => import("../manage/admin/AdminView").then((module) => module.AdminView));
@@ -62,6 +65,7 @@ export const routes: readonly Route[] = [
   { path: "/scheduled", title: words.talk.lists.scheduled, main: Scheduled },
   { path: "/browse", title: words.manage.rooms.browser.title, main: RoomBrowser },
   { path: "/new-room", title: words.manage.rooms.create.title, main: NewRoom },
+  { path: "/rooms/:roomId/members", title: words.manage.rooms.settings.pages.members, main: RoomMembers },
   { path: "/rooms/:roomId/settings", title: words.manage.rooms.settings.title, main: RoomSettings },
   { path: "/rooms/:roomId/settings/:section", title: words.manage.rooms.settings.title, main: RoomSettings },
   { path: "/people", title: words.manage.people.title, main: People },

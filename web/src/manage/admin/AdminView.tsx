@@ -2,13 +2,13 @@ import type { ComponentType } from "preact";
 import { useSession } from "../../app/context";
 import { adminPath } from "../../app/paths";
 import { BotIcon, FlagIcon, HashIcon, InfoIcon, LinkIcon, PeopleIcon } from "../../ui/icons";
-import { Code, toChatError } from "../../wire/errors";
 import { words } from "../../words";
 import { LoadedView } from "../kit/LoadedView";
 import { ManageRoot } from "../kit/ManageRoot";
 import { Notice } from "../kit/Notice";
 import { Alone, Pages } from "../kit/Page";
 import { useLoaded } from "../kit/useLoaded";
+import { isAdmin } from "./isAdmin";
 import { ServerInvitesPage } from "./ServerInvitesPage";
 import { ServerPage } from "./ServerPage";
 import { ServerReportsPage } from "./ServerReportsPage";
@@ -36,16 +36,7 @@ const ENTRIES: readonly Entry[] = [
 export function AdminView({ params }: { readonly params: Readonly<Record<string, string>> }) {
   const { calls } = useSession();
   const text = words.manage.admin;
-  // Nothing says whether somebody is an administrator but the server's answer to one's call.
-  const allowed = useLoaded(async (signal) => {
-    try {
-      await calls.admin.listUsers({ pageSize: 1 }, { signal });
-      return true;
-    } catch (thrown) {
-      if (toChatError(thrown).code === Code.PermissionDenied) return false;
-      throw thrown;
-    }
-  }, []);
+  const allowed = useLoaded((signal) => isAdmin(calls, signal), []);
   const section = params.userId ? "users" : params.section;
   const shown = ENTRIES.find((entry) => entry.key === section) ?? ENTRIES[0];
   if (!shown) return null;

@@ -63,8 +63,15 @@ export interface PageLink {
   readonly key: string;
   readonly label: string;
   readonly icon?: ComponentChildren;
+  /** Its address, where that is not the base and the key. */
+  readonly href?: string;
   /** How many things wait there. */
   readonly count?: number;
+}
+
+export interface PageGroup {
+  readonly label?: string;
+  readonly links: readonly PageLink[];
 }
 
 interface PagesProps {
@@ -72,7 +79,7 @@ interface PagesProps {
   readonly title: string;
   /** The address that the keys of pages are appended to, without a slash at its end. */
   readonly base: string;
-  readonly groups: readonly { readonly label?: string; readonly links: readonly PageLink[] }[];
+  readonly groups: readonly PageGroup[];
   /** The key of the page that the address names; undefined for none. */
   readonly chosen: string | undefined;
   /** The key of the page that is shown. */
@@ -107,7 +114,7 @@ export function Pages({ title, base, groups, chosen, shown, back, children }: Pa
                 <li key={link.key}>
                   <a
                     class="pages__link"
-                    href={`${base}/${link.key}`}
+                    href={link.href ?? `${base}/${link.key}`}
                     aria-current={link.key === shown ? "page" : undefined}
                   >
                     {link.icon}

@@ -46,6 +46,11 @@ export function RoomSettingsView({ params }: { readonly params: Readonly<Record<
   return <RoomSettings key={roomId} roomId={roomId} section={params.section} />;
 }
 
+/** `/rooms/:roomId/members`. */
+export function RoomMembersView({ params }: { readonly params: Readonly<Record<string, string>> }) {
+  return <RoomSettingsView params={{ ...params, section: "members" }} />;
+}
+
 function RoomSettings({
   roomId,
   section,

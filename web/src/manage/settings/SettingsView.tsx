@@ -1,7 +1,8 @@
 import type { ComponentType } from "preact";
 import { useSession } from "../../app/context";
-import { settingsPath } from "../../app/paths";
+import { adminPath, settingsPath } from "../../app/paths";
 import {
+  AdminIcon,
   BellIcon,
   BotIcon,
   ClockIcon,
@@ -14,8 +15,10 @@ import {
   WarningIcon,
 } from "../../ui/icons";
 import { words } from "../../words";
+import { isAdmin } from "../admin/isAdmin";
 import { ManageRoot } from "../kit/ManageRoot";
-import { Pages } from "../kit/Page";
+import { type PageGroup, Pages } from "../kit/Page";
+import { useLoaded } from "../kit/useLoaded";
 import { BlocksPage } from "./BlocksPage";
 import { BotsPage } from "./BotsPage";
 import { IdentitiesPage } from "./IdentitiesPage";
@@ -51,17 +54,23 @@ const ENTRIES: readonly Entry[] = [
 
 /** `/settings` and `/settings/:section`. */
 export function SettingsView({ params }: { readonly params: Readonly<Record<string, string>> }) {
-  const { identity } = useSession();
+  const { identity, calls } = useSession();
   const text = words.manage.settings;
+  const admin = useLoaded(async (signal) => identity.kind === "cookie" && (await isAdmin(calls, signal)), []);
   const entries = ENTRIES.filter((entry) => !entry.account || identity.kind === "cookie");
   const shown = entries.find((entry) => entry.key === params.section) ?? entries[0];
   if (!shown) return null;
-  const groups = [...new Set(entries.map((entry) => entry.group))].map((group) => ({
+  const groups: PageGroup[] = [...new Set(entries.map((entry) => entry.group))].map((group) => ({
     label: text.groups[group],
     links: entries
       .filter((entry) => entry.group === group)
       .map(({ key, icon: Icon }) => ({ key, label: text.pages[key], icon: <Icon /> })),
   }));
+  if (admin.value)
+    groups.push({
+      label: text.groups.server,
+      links: [{ key: "admin", label: words.manage.admin.title, icon: <AdminIcon />, href: adminPath() }],
+    });
   const Shown = shown.page;
   return (
     <ManageRoot>

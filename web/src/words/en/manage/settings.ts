@@ -2,7 +2,7 @@ import { plural } from "../../format";
 
 export const settings = {
   title: "Settings",
-  groups: { you: "You", account: "Account", programs: "Programs", here: "This browser" },
+  groups: { you: "You", account: "Account", programs: "Programs", server: "Server", here: "This browser" },
   pages: {
     profile: "Profile",
     status: "Status",
