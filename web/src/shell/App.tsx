@@ -8,10 +8,14 @@ import { words } from "../words";
 import { ErrorBoundary } from "./ErrorBoundary";
 import { Frame } from "./Frame";
 import { forget, onChange, remember, remembered, type SignedIn } from "./identity";
-import { LinkIdentity } from "./LinkIdentity";
 import { Live } from "./Live";
-import { SignIn, type SignInProps } from "./SignIn";
+import { lazy } from "./lazy";
+import type { SignInProps } from "./SignIn";
 import { UseInvite } from "./UseInvite";
+
+// Those who are signed in need neither.
+const SignIn = lazy<SignInProps>(() => import("./SignIn").then((module) => module.SignIn));
+const LinkIdentity = lazy(() => import("./LinkIdentity").then((module) => module.LinkIdentity));
 
 /** Everything: the sign-in page, or the frame of those who are signed in. */
 export function App() {
