@@ -404,7 +404,9 @@ async def test_files_of_a_deleted_room_are_gone(node: RunningNode) -> None:
 
 async def test_what_was_not_sent_or_not_finished_is_gone_in_time() -> None:
     """And what was sent stays."""
-    ages = {"unsent_age": timedelta(milliseconds=1), "upload_age": timedelta(milliseconds=1), "free_bytes": 0}
+    # Time passes between any two statements, a millisecond does not.
+    soon = timedelta(microseconds=1)
+    ages = {"unsent_age": soon, "upload_age": soon, "free_bytes": 0}
     async with running_node("alice", network=False, files=ages) as node:
         alice = node.client("alice")
         sent, unsent = [await alice.upload(data, name="a") for data in (b"sent", b"unsent")]
