@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { IconButton } from "./IconButton";
 import "./Menu.css";
 
@@ -73,7 +73,8 @@ interface MenuListProps {
 function MenuList({ id, label, items, anchor, onClose }: MenuListProps) {
   const list = useRef<HTMLDivElement>(null);
 
-  useEffect(() => {
+  // Before the next key comes, which is for the list.
+  useLayoutEffect(() => {
     const element = list.current;
     const around = anchor.current?.getBoundingClientRect();
     if (!element || !around) return;
