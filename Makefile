@@ -17,13 +17,18 @@ run: $(VENV) ## Start a server with members 1, 2 and 3 on an embedded database i
 	@$(BIN)/python -m tools.web try
 	@$(BIN)/grpc-chat serve --trusted-ids 1,2,3 --data data-trusted
 
+# A browser is many processes already; beside others, pages wait for each other.
+IN_BROWSERS = $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser
+
 test: $(VENV) web ## Run every test.
 	@$(BIN)/python -m tools.web test --reporter=dot
-	@$(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal
+	@$(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal --ignore tests/browser
+	@$(IN_BROWSERS)
 
 test-all: $(VENV) web ## Run every test in its long form, as before a release.
 	@$(BIN)/python -m tools.web test --reporter=dot
-	@TESTS=all $(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal
+	@TESTS=all $(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal --ignore tests/browser
+	@$(IN_BROWSERS)
 	@echo "And on grpcio:"
 	@TESTS=all GRPC_CHAT_GRPC__ENGINE=grpcio $(BIN)/python -m pytest -q -n $${PYTEST_WORKERS:-4} --dist worksteal \
 		tests/integration tests/scenarios tests/property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
@@ -12,6 +13,13 @@ from tools import web
 
 # As long as actions wait: a machine with much to do is no failure.
 expect.set_options(timeout=15_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Pages wait for conditions; on a busy machine a browser takes long for each."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(180))
 
 
 @pytest.fixture(scope="session")

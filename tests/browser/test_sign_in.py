@@ -132,6 +132,8 @@ async def test_an_issuer_brings_people_back(pages: Browsers) -> None:
             issuer.user = {"sub": "1"}
             page = await pages.open(node)
             await page.get_by_role("button", name="Continue with Example").click()
+            # The page that it leaves has a field of that name, too.
+            await expect(page.get_by_text("Choose a user name")).to_be_visible()
             await page.get_by_label("User name").fill("dave")
             await page.get_by_role("button", name="Create account").click()
             await is_in(page)

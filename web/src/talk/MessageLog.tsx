@@ -42,6 +42,8 @@ export function MessageLog() {
   const rows = useComputed(() =>
     rowsOf(timeline.entries.value, { me, readSeq: reading.line.value, threadRoot }),
   ).value;
+  /** Counts what was asked to be shown. */
+  const turn = useRef(0);
   const cache = useRef(new Map<string, { row: Row; vnode: VNode }>());
 
   const loadMore = () => {
@@ -63,7 +65,11 @@ export function MessageLog() {
   }, [conversation]);
 
   const go = async (place: { seq: number } | { time: number } | "unread" | "end") => {
+    turn.current += 1;
+    const mine = turn.current;
     const seq = await timeline.jump(place);
+    // Something else was asked for meanwhile, and an answer that comes late must not lead away from it.
+    if (mine !== turn.current) return;
     target.current = seq;
     placed.current = true;
     if (seq === undefined) scroller.current?.toEnd();

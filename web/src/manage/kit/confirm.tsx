@@ -57,8 +57,12 @@ function ConfirmDialog({ confirmation }: { readonly confirmation: Confirmation }
   const [failure, setFailure] = useState<string>();
   const ready = !typed || word === typed.word;
 
+  // Another question may have been asked meanwhile: what this one did can take longer than its dialog is needed.
+  const end = () => {
+    if (asked.peek() === confirmation) asked.value = undefined;
+  };
   const close = () => {
-    if (!busy) asked.value = undefined;
+    if (!busy) end();
   };
   const go = async () => {
     if (busy || !ready) return;
@@ -66,7 +70,7 @@ function ConfirmDialog({ confirmation }: { readonly confirmation: Confirmation }
     setFailure(undefined);
     try {
       await run({ reason: why.trim(), option: chosen });
-      asked.value = undefined;
+      end();
     } catch (thrown) {
       setFailure(errorText(toChatError(thrown)));
       setBusy(false);
