@@ -14,7 +14,6 @@ export const settings = {
     sessions: "Sessions",
     tokens: "Access tokens",
     bots: "Bots",
-    appearance: "Appearance",
   },
   profile: {
     lead: (userId: string): string => `Your user name is ${userId}. It can’t be changed.`,
