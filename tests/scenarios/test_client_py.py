@@ -418,6 +418,7 @@ async def test_a_line_that_cannot_be_sent_does_not_hold_up_the_others(
 
     await room_holds(node, ["before", "after", "end"])
     await client.said("not sent")
+    await client.said("joined as 1")
 
     assert await client.leave() == 1
     assert sorted(client.errors) == sorted(["joined as 1", error])
