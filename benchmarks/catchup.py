@@ -24,6 +24,16 @@ def database(events: int, members: list[str]) -> Path:
     return folder
 
 
+async def _read_bytes(port: int) -> float:
+    """Seconds until the floor has sent everything."""
+    start = time.perf_counter()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
+    while await reader.read(1 << 20):
+        pass
+    writer.close()
+    return time.perf_counter() - start
+
+
 async def _read_all(port: int, who: str) -> float:
     """Seconds until a stream from the beginning has caught up."""
     connection = await h2.Connection.open("127.0.0.1", port, who)
@@ -48,21 +58,23 @@ async def _read_all(port: int, who: str) -> float:
 
 
 def rows(*, events: int, readers: list[int], runs: int) -> list[str]:
-    """One row for each number of readers at once, and for each engine of the server, in turns."""
+    """One row for each number of readers at once, and for each engine of the server, in turns; of one reader
+    also the floor's."""
     members = [f"m{at}" for at in range(100)] + ["s0"]
     folder = database(events, members)
     lines = []
     try:
         for count in readers:
-            found: dict[str, list[tuple[float, float, float]]] = {engine: [] for engine in ENGINES}
+            names = (*ENGINES, "floor") if count == 1 else ENGINES
+            found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
             # Many at once are an average of themselves.
             for _ in range(runs if count == 1 else 1):
-                for engine in ENGINES:
-                    found[engine].append(_catch_up(engine, members, folder, events=events, readers=count))
-            for engine in ENGINES:
-                rates, cpus, memory = zip(*found[engine], strict=True)
+                for name in names:
+                    found[name].append(_catch_up(name, members, folder, events=events, readers=count))
+            for name in names:
+                rates, cpus, memory = zip(*found[name], strict=True)
                 lines.append(
-                    f"| {events:,} events, {count} reader(s), {engine} | {statistics.median(rates):,.0f} | "
+                    f"| {events:,} events, {count} reader(s), {name} | {statistics.median(rates):,.0f} | "
                     f"{statistics.median(cpus):.2f} | {max(memory):+.0f} MB |"
                 )
         lines += [_others(engine, members, folder) for engine in ENGINES]
@@ -72,6 +84,8 @@ def rows(*, events: int, readers: list[int], runs: int) -> list[str]:
 
 
 def _server(engine: str, members: list[str], folder: Path) -> AbstractContextManager[servers.Server]:
+    if engine == "floor":
+        return servers.catchup_floor(folder)
     # A new server would make the index of search meanwhile, which takes more than catching up.
     settings = {"GRPC_CHAT_GRPC__ENGINE": engine, "GRPC_CHAT_SEARCH__ENABLED": "false"}
     return servers.chat(members, data=folder, **settings)
@@ -86,7 +100,10 @@ def _catch_up(
 
         async def together() -> float:
             start = time.perf_counter()
-            await asyncio.gather(*[_read_all(server.port, f"m{at}") for at in range(readers)])
+            if engine == "floor":
+                await _read_bytes(server.port)
+            else:
+                await asyncio.gather(*[_read_all(server.port, f"m{at}") for at in range(readers)])
             return time.perf_counter() - start
 
         seconds = asyncio.run(together())

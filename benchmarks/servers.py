@@ -111,6 +111,13 @@ def chat(ids: list[str], *, data: Path | None = None, **settings: str) -> Iterat
 
 
 @contextmanager
+def catchup_floor(folder: Path) -> Iterator[Server]:
+    """What reads a database and writes its events to sockets, and does nothing else."""
+    with _running("floor", ["-m", "benchmarks.catchup_floor", str(folder)], {}) as server:
+        yield server
+
+
+@contextmanager
 def floor(event_bytes: int) -> Iterator[Server]:
     """The bare grpc.aio server that writes as many bytes."""
     with _running("floor", ["-m", "benchmarks.floor", str(event_bytes)], {}) as server:

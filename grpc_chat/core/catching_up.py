@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 from grpc_chat.core.access import require_read, visible_from
 from grpc_chat.core.feeds import Feeds
@@ -12,7 +11,7 @@ from grpc_chat.core.stream import Stream
 from grpc_chat.core.subscription import Behind, Page
 from grpc_chat.errors import NotAMember, RoomNotFound
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Membership, StoredEvent
+from grpc_chat.store.records import Membership, Run
 from grpc_chat.wire import chat_pb2 as pb
 
 _WORD_SECONDS = 0.05
@@ -40,12 +39,12 @@ class CatchingUp:
             first = visible_from(room)
             max_bytes = self._response_bytes
             begin = max(after, first - 1)
-            events = snapshot.events_after(room_id, begin, limit=limit, max_bytes=max_bytes)
-            if not events and first > room.last_seq:
+            run = snapshot.run_after(room_id, begin, limit=limit, max_bytes=max_bytes)
+            if not run.seqs and first > room.last_seq:
                 # All events were removed; when the last one was stored is still known.
-                page = Page(first, events, room.last_event_us)
+                page = Page(first, run, room.last_event_us)
             else:
-                page = _first_run(first, events)
+                page = _without_hole(first, run)
             return page._replace(joined=room.join_seq), room
 
         try:
@@ -53,7 +52,7 @@ class CatchingUp:
                 while True:
                     page, room = await self._readers.run(read_page)
                     self._feeds.know_rule(room_id, room.history, room.last_seq)
-                    if not rewritten or not any(event.seq in rewritten for event in page.events):
+                    if not rewritten or rewritten.isdisjoint(page.run.seqs):
                         return page
                     # It was read before that. Each event is rewritten a few times at most, if ever.
                     rewritten.clear()
@@ -67,11 +66,13 @@ class CatchingUp:
             return None
 
 
-def _first_run(first_seq: int, events: Sequence[StoredEvent]) -> Page:
+def _without_hole(first_seq: int, run: Run) -> Page:
     """The events up to a hole in the log, which damage on the disk leaves; it is reported as a gap."""
-    if not events:
-        return Page(first_seq, events)
-    start = events[0].seq
-    if events[-1].seq - start != len(events) - 1:
-        events = [event for at, event in enumerate(events) if event.seq == start + at]
-    return Page(max(first_seq, start), events)
+    seqs = run.seqs
+    if not seqs:
+        return Page(first_seq, run)
+    start = seqs[0]
+    if seqs[-1] - start != len(seqs) - 1:
+        count = next(at for at, seq in enumerate(seqs) if seq != start + at)
+        run = Run(seqs[:count], run.sessions[:count], run.payloads[:count])
+    return Page(max(first_seq, start), run)

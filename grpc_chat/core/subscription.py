@@ -7,13 +7,13 @@ cursors say what to send, from the feeds' tails or from the store.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from grpc_chat.core.access import is_hidden
 from grpc_chat.core.feed import Feed, Slice
-from grpc_chat.store.records import Place, StoredEvent
+from grpc_chat.store.records import Place, Run
 from grpc_chat.wire import chat_pb2 as pb
 from grpc_chat.wire import frames
 
@@ -40,7 +40,7 @@ class Page(NamedTuple):
 
     first_seq: int
     """The oldest remaining event: of the room, or after the cursor."""
-    events: Sequence[StoredEvent]
+    run: Run
     stamp: int = 0
     """The stamp of the event before ``first_seq``, if it is known; otherwise 0."""
     joined: int = 0
@@ -251,7 +251,7 @@ class Subscription:
         """What to send of a page that :meth:`take` asked for."""
         if not self.awaits(room_id):
             return None
-        room = self._rooms[room_id]
+        room, run = self._rooms[room_id], page.run
         if page.first_seq > room.seq + 1:
             to_seq = page.first_seq - 1
             gap = pb.Gap(room_id=room_id, from_seq=room.seq + 1, to_seq=to_seq, stamp=page.stamp)
@@ -259,22 +259,22 @@ class Subscription:
             self._move(room_id, room, to_seq, sent=0)
             # The gap says the position itself.
             self._passed.pop(room_id, None)
-        elif not page.events and room.feed.after(room.seq, most=1) is None:
+        elif not run.seqs and room.feed.after(room.seq, most=1) is None:
             # The store has nothing, whatever a hint said, and nothing was published while it was read.
             self._dirty.pop(room_id, None)
             self._targets.pop(room_id, None)
         room.joined = max(room.joined, page.joined)
         parts = []
-        if page.events:
+        if run.seqs:
             own, hidden = self._session_id, room.hidden_until
-            shown = [event for event in page.events if event[1] != own]
-            if hidden:
-                shown = [event for event in shown if not is_hidden(event, hidden)]
-            parts = [frames.frames([event[2] for event in shown])]
-            sent = shown[-1].seq if shown else 0
-            self._move(room_id, room, page.events[-1].seq, sent=sent)
+            shown = run
+            if hidden or own in run.sessions:
+                kept = (event for event in run.events() if event[1] != own and not is_hidden(event, hidden))
+                shown = Run.of(kept)
+            parts = [frames.frames(shown.payloads)]
+            self._move(room_id, room, run.seqs[-1], sent=shown.seqs[-1] if shown.seqs else 0)
             if room_id in self._passed:
-                self._passed[room_id] = frames.stamp(page.events[-1].payload)
+                self._passed[room_id] = frames.stamp(run.payloads[-1])
         return self._response(parts)
 
     def heartbeat(self) -> bytes:

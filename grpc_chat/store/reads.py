@@ -25,6 +25,7 @@ from grpc_chat.store.records import (
     PinRecord,
     Place,
     ReaderPlace,
+    Run,
     SessionRecord,
     StatusRecord,
     StoredEvent,
@@ -342,6 +343,9 @@ class Snapshot(FileReads, PersonalReads, PollReads, ThreadReads, ReportReads, Pr
     def events_after(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
         """The first events after ``seq``, oldest first. There are at most ``limit``, and the last is the one
         with which their payloads reach ``max_bytes``."""
+
+    def run_after(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> Run:
+        """As :meth:`events_after`, by column."""
 
     def events_before(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
         """The last events before ``seq``, oldest first, with the limits of :meth:`events_after`."""

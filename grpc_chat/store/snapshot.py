@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import functools
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -27,7 +26,7 @@ from grpc_chat.store.poll_reads import SqlPollReads
 from grpc_chat.store.presence_reads import PresenceReads
 from grpc_chat.store.reaction_reads import SqlReactionReads
 from grpc_chat.store.receipt_reads import ReceiptReads
-from grpc_chat.store.records import USER_LOG, Place, StoredEvent
+from grpc_chat.store.records import NO_EVENTS, USER_LOG, Place, Run, StoredEvent
 from grpc_chat.store.report_writes import SqlReportReads
 from grpc_chat.store.room_lists import RoomListReads
 from grpc_chat.store.room_reads import RoomReads
@@ -55,14 +54,6 @@ _EVENTS_BEFORE = (
     .order_by(schema.events.c.seq.desc())
     .limit(sa.bindparam("most"))
 )
-
-_STORED_EVENT: Callable[[tuple[int, str, bytes, None]], StoredEvent] = functools.partial(
-    tuple.__new__, StoredEvent
-)
-"""``StoredEvent._make`` without a Python function for each row."""
-
-_UNKNOWN = itertools.repeat(None)
-"""The ``about`` of each event in a page: not known yet."""
 
 _MOST_AT_ONCE = 512
 """The most rows of one statement. Without it, small events followed by large ones would read far too much."""
@@ -119,6 +110,9 @@ class SqlSnapshot(
     def events_after(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
         return self._events(_EVENTS_AFTER, {"room": room_id, "at": seq, "most": limit}, max_bytes)
 
+    def run_after(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> Run:
+        return self._run(_EVENTS_AFTER, {"room": room_id, "at": seq, "most": limit}, max_bytes)
+
     def events_before(self, room_id: str, seq: int, *, limit: int, max_bytes: int) -> list[StoredEvent]:
         found = self._events(_EVENTS_BEFORE, {"room": room_id, "at": seq, "most": limit}, max_bytes)
         found.reverse()
@@ -127,21 +121,26 @@ class SqlSnapshot(
     def _events(
         self, query: sa.Select[int, str, bytes, int], values: dict[str, Any], max_bytes: int
     ) -> list[StoredEvent]:
+        return list(self._run(query, values, max_bytes).events())
+
+    def _run(self, query: sa.Select[int, str, bytes, int], values: dict[str, Any], max_bytes: int) -> Run:
         last: int | None = values["at"]
-        found: list[StoredEvent] = []
+        found = NO_EVENTS
         # If all rows that were read are damaged, go on: an empty page would look like the end of the log.
-        while not found and last is not None:
+        while not found.seqs and last is not None:
             found, last = self._some_events(query, values | {"at": last}, max_bytes)
         return found
 
     def _some_events(
         self, query: sa.Select[int, str, bytes, int], values: dict[str, Any], max_bytes: int
-    ) -> tuple[list[StoredEvent], int | None]:
+    ) -> tuple[Run, int | None]:
         """The undamaged events among those asked for, and the number of the last event that was read."""
         # Fetches many of the driver's rows at once: SQLAlchemy's rows, one by one, take two thirds of the
         # time of catching up.
         result = run(self._conn, query, values)
-        found: list[StoredEvent] = []
+        seqs: list[int] = []
+        sessions: list[str] = []
+        payloads: list[bytes] = []
         last: int | None = None
         size, most = 0, 8
         while size < max_bytes and (rows := result.cursor.fetchmany(most)):
@@ -149,17 +148,17 @@ class SqlSnapshot(
             columns: tuple[Sequence[Any], ...] = tuple(zip(*rows, strict=True))
             if tuple(map(crc32, columns[2])) != columns[3]:
                 columns = self._intact(values["room"], rows)
-            seqs, sessions, payloads = columns[:3]
-            sizes = list(itertools.accumulate(map(len, payloads), initial=size))
+            sizes = list(itertools.accumulate(map(len, columns[2]), initial=size))
             # Up to the first row with which ``max_bytes`` are reached.
-            count = min(bisect.bisect_left(sizes, max_bytes), len(payloads))
-            events = zip(seqs[:count], sessions[:count], payloads[:count], _UNKNOWN, strict=False)
-            found.extend(map(_STORED_EVENT, events))
+            count = min(bisect.bisect_left(sizes, max_bytes), len(columns[2]))
+            seqs += columns[0][:count]
+            sessions += columns[1][:count]
+            payloads += columns[2][:count]
             size = sizes[count]
             # As many rows as should fit, by the average so far. Rows that do not fit would be read in vain.
-            most = min(_MOST_AT_ONCE, 1 + (max_bytes - size) * len(found) // max(size, 1))
+            most = min(_MOST_AT_ONCE, 1 + (max_bytes - size) * len(seqs) // max(size, 1))
         result.close()
-        return found, last
+        return Run(seqs, sessions, payloads), last
 
     def _intact(
         self, room_id: str, rows: Iterable[tuple[int, str, bytes, int | None]]

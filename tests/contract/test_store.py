@@ -30,7 +30,7 @@ from grpc_chat.errors import (
 )
 from grpc_chat.store.base import Done, Result, Store, Write
 from grpc_chat.store.reads import Snapshot
-from grpc_chat.store.records import Membership, Place, StoredEvent
+from grpc_chat.store.records import Membership, Place, Run, StoredEvent
 from grpc_chat.store.writes import Acknowledge, Append, Appended, Authorize, Draft, Once, Position
 from grpc_chat.wire import chat_pb2 as pb
 from tests.contract.databases import Database
@@ -849,8 +849,10 @@ def test_page_after_a_number(store: Store, ten: list[StoredEvent]) -> None:
     with store.snapshot() as snapshot:
         for after, limit in product([0, 4, 9], [1, 3, 9, 10, 11]):
             page = snapshot.events_after("r1", after, limit=limit, max_bytes=ALL)
+            run = snapshot.run_after("r1", after, limit=limit, max_bytes=ALL)
 
-            assert page == ten[after : after + limit], (after, limit)
+            assert page == list(run.events()) == ten[after : after + limit], (after, limit)
+            assert list(Run.of(page).events()) == page, (after, limit)
 
 
 def test_page_before_a_number(store: Store, ten: list[StoredEvent]) -> None:

@@ -345,14 +345,15 @@ MUTANTS = {
         (
             (
                 "core/catching_up.py",
-                "            if not events and first > room.last_seq:\n",
-                "            edited = [e for e in events if pb.Event.FromString(e.payload).message.edits]\n"
-                "            events = [e for e in events if e not in edited] or events\n"
-                "            if not events and first > room.last_seq:\n",
+                "            if not run.seqs and first > room.last_seq:\n",
+                "            said = [(e, pb.Event.FromString(e.payload)) for e in run.events()]\n"
+                "            kept = Run.of(e for e, event in said if not event.message.edits)\n"
+                "            run = kept if kept.seqs else run\n"
+                "            if not run.seqs and first > room.last_seq:\n",
             ),
             (
                 "core/catching_up.py",
-                "    if events[-1].seq - start != len(events) - 1:\n",
+                "    if seqs[-1] - start != len(seqs) - 1:\n",
                 "    if False:\n",
             ),
         ),

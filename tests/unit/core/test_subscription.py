@@ -7,7 +7,7 @@ import pytest
 
 from grpc_chat.core.feed import Feed
 from grpc_chat.core.subscription import Behind, Page, Subscription
-from grpc_chat.store.records import Place, StoredEvent
+from grpc_chat.store.records import NO_EVENTS, Place, Run, StoredEvent
 from grpc_chat.wire import chat_pb2 as pb
 from tests.looped import each
 
@@ -51,7 +51,7 @@ class Room:
     def page(self, behind: Behind) -> Page:
         """What the store answers."""
         kept = [event for event in self.log if event.seq >= self.first_seq and event.seq > behind.after]
-        return Page(self.first_seq, kept[: behind.limit])
+        return Page(self.first_seq, Run.of(kept[: behind.limit]))
 
 
 class Reader:
@@ -905,7 +905,7 @@ def test_repeated_and_late_hints_change_nothing() -> None:
 
 def test_page_of_a_room_that_is_not_followed_is_nothing() -> None:
     """Nothing is sent of it."""
-    assert Reader(Room()).subscription.read("elsewhere", Page(1, [])) is None
+    assert Reader(Room()).subscription.read("elsewhere", Page(1, NO_EVENTS)) is None
 
 
 # New events that are passed on as they are
