@@ -5,7 +5,7 @@ import type { Identity } from "../wire/transport";
 import type { Entry } from "./api";
 import { diff } from "./diff";
 import type { Engine } from "./engine";
-import { failure, type Method, type ToHost, type ToPage } from "./protocol";
+import { failure, type Method, type TimelineState, type ToHost, type ToPage } from "./protocol";
 import type { Window } from "./timeline";
 
 export type Post = (message: ToPage) => void;
@@ -163,27 +163,21 @@ export class Host {
 
   private open(engine: Engine, page: Page, message: ToHost & { kind: "open" }): void {
     const window = engine.timeline(message.roomId, message.threadRoot);
-    const topic = `timeline ${message.timeline}`;
-    const ends = [
-      spliced(page.post, `${topic} entries`, () => window.entries.value, keyOf),
-      effect(() => {
-        const { atStart, atEnd, loading, error, behind } = window;
-        const value = {
-          atStart: atStart.value,
-          atEnd: atEnd.value,
-          loading: loading.value,
-          error: error.value,
-          behind: behind.value,
-        };
-        page.post({ kind: "set", topic, value });
-      }),
-    ];
-    page.windows.set(message.timeline, {
-      window,
-      end: () => {
-        for (const end of ends) end();
-      },
+    let before: readonly Entry[] = [];
+    const end = effect(() => {
+      const { entries, atStart, atEnd, loading, error, behind } = window;
+      const state: TimelineState = {
+        atStart: atStart.value,
+        atEnd: atEnd.value,
+        loading: loading.value,
+        error: error.value,
+        behind: behind.value,
+      };
+      const splices = diff(before, entries.value, keyOf);
+      before = entries.value;
+      page.post({ kind: "timeline", timeline: message.timeline, state, splices });
     });
+    page.windows.set(message.timeline, { window, end });
   }
 
   private async answer(page: Page, id: number, task: () => Promise<unknown>): Promise<void> {

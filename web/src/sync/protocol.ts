@@ -2,7 +2,7 @@
 import type { Code } from "@connectrpc/connect";
 import { ChatError } from "../wire/errors";
 import type { Identity } from "../wire/transport";
-import type { Notice, Place } from "./api";
+import type { Entry, Notice, Place } from "./api";
 import type { Splice } from "./diff";
 
 /** Methods of the chat that pages call by name. All may be repeated: another tab may have to carry them out. */
@@ -46,11 +46,21 @@ export type ToPage =
   | { kind: "hello" }
   | { kind: "set"; topic: string; value: unknown }
   | { kind: "splice"; topic: string; splices: readonly Splice<unknown>[] }
+  /** A timeline: how it is, and what changed in its entries, which belong together. */
+  | { kind: "timeline"; timeline: number; state: TimelineState; splices: readonly Splice<Entry>[] }
   | { kind: "done"; id: number; value: unknown }
   | { kind: "failed"; id: number; error: Failure }
   | { kind: "notice"; notice: Notice }
   /** Another version of the client, or another user, has taken over. */
   | { kind: "superseded" };
+
+export interface TimelineState {
+  atStart: boolean;
+  atEnd: boolean;
+  loading: "older" | "newer" | "jump" | undefined;
+  error: string | undefined;
+  behind: number;
+}
 
 export interface Failure {
   code: Code;

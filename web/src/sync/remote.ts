@@ -17,7 +17,7 @@ import type {
   Totals,
 } from "./api";
 import { patched, type Splice } from "./diff";
-import { type Method, type ToHost, type ToPage, thrown } from "./protocol";
+import { type Method, type TimelineState, type ToHost, type ToPage, thrown } from "./protocol";
 
 /** A way to the host. */
 export interface Link {
@@ -84,7 +84,10 @@ export class Remote implements Chat {
         this.set(message.topic, message.value);
         break;
       case "splice":
-        this.splice(message.topic, message.splices);
+        if (message.topic === "rooms") this.splice(message.splices);
+        break;
+      case "timeline":
+        this.timelines.get(message.timeline)?.take(message.state, message.splices);
         break;
       case "done":
         this.waiting.get(message.id)?.resolve(message.value);
@@ -112,21 +115,14 @@ export class Remote implements Chat {
       outbox: this.outbox,
       ready: this.ready,
     }[topic] as Signal<unknown> | undefined;
-    const [kind, id] = topic.split(" ", 2);
     if (own) own.value = value;
-    else if (kind === "timeline") this.timelines.get(Number(id))?.state(value as TimelineState);
     else {
       const watched = this.watched.get(topic);
       if (watched) watched.shown.value = value;
     }
   }
 
-  private splice(topic: string, splices: readonly Splice<unknown>[]): void {
-    const [, id] = topic.split(" ", 2);
-    if (topic !== "rooms") {
-      this.timelines.get(Number(id))?.splice(splices as readonly Splice<Entry>[]);
-      return;
-    }
+  private splice(splices: readonly Splice<unknown>[]): void {
     const before = new Map(this.rooms.peek().map((one) => [one.roomId, one]));
     const list = patched(this.rooms.peek(), splices as readonly Splice<RoomSummary>[]);
     batch(() => {
@@ -310,14 +306,6 @@ export class Remote implements Chat {
   }
 }
 
-interface TimelineState {
-  atStart: boolean;
-  atEnd: boolean;
-  loading: "older" | "newer" | "jump" | undefined;
-  error: string | undefined;
-  behind: number;
-}
-
 class RemoteTimeline implements Timeline {
   readonly entries: Signal<readonly Entry[]> = signal([]);
   readonly atStart: Signal<boolean> = signal(false);
@@ -346,20 +334,17 @@ class RemoteTimeline implements Timeline {
     this.link.post({ kind: "open", timeline: this.id, roomId: this.roomId, ...root });
   }
 
-  state(now: TimelineState): void {
+  take(now: TimelineState, splices: readonly Splice<Entry>[]): void {
+    const before = this.fresh ? [] : this.entries.peek();
     batch(() => {
+      if (this.fresh || splices.length > 0) this.entries.value = patched(before, splices);
+      this.fresh = false;
       this.atStart.value = now.atStart;
       this.atEnd.value = now.atEnd;
       this.loading.value = now.loading;
       this.error.value = now.error;
       this.behind.value = now.behind;
     });
-  }
-
-  splice(splices: readonly Splice<Entry>[]): void {
-    const before = this.fresh ? [] : this.entries.peek();
-    this.fresh = false;
-    this.entries.value = patched(before, splices);
   }
 
   async older(): Promise<void> {

@@ -1,5 +1,5 @@
 /** A window on a room's log or on a thread. It takes the events that come meanwhile, whatever it is loading. */
-import { type ReadonlySignal, signal } from "@preact/signals-core";
+import { batch, type ReadonlySignal, signal } from "@preact/signals-core";
 import type { Event } from "../wire/chat_pb";
 import { toChatError } from "../wire/errors";
 import type { Entry, PendingEntry, Place, ThreadView, Timeline } from "./api";
@@ -46,6 +46,8 @@ export class Window implements Timeline {
   readonly behind: ReadonlySignal<number> = this.below;
 
   private stored: Stored[] = [];
+  /** What `show()` makes visible together with the entries: whoever sees the end must see its entries. */
+  private reaches = { start: false, end: false, behind: 0 };
   private from = 0;
   private to = 0;
   /** The user looks at the end only, as far as can be told: then what is far above may go. */
@@ -83,12 +85,12 @@ export class Window implements Timeline {
 
   older(): Promise<void> {
     return this.turn("older", async () => {
-      if (this.start.value) return;
+      if (this.reaches.start) return;
       const page = await this.around.pages().before(this.roomId, this.root, this.from + 1);
       this.following = false;
       this.stored = [...page.entries, ...this.stored];
       this.from = page.from;
-      this.start.value = page.atStart;
+      this.reaches.start = page.atStart;
       if (this.stored.length > MOST) {
         this.stored.length = MOST;
         this.left();
@@ -98,12 +100,12 @@ export class Window implements Timeline {
 
   newer(): Promise<void> {
     return this.turn("newer", async () => {
-      if (this.end.value) return;
+      if (this.reaches.end) return;
       const page = await this.around.pages().after(this.roomId, this.root, this.to);
       this.stored = [...this.stored, ...page.entries];
       this.to = page.to;
-      this.end.value = page.atEnd;
-      if (page.atEnd) this.below.value = 0;
+      this.reaches.end = page.atEnd;
+      if (page.atEnd) this.reaches.behind = 0;
       this.dropHead();
     });
   }
@@ -121,7 +123,7 @@ export class Window implements Timeline {
     let seq: number;
     if (place === "end" || (place === "unread" && !room?.unread)) {
       this.following = true;
-      if (!this.end.value) this.set(await this.around.pages().before(this.roomId, this.root, undefined));
+      if (!this.reaches.end) this.set(await this.around.pages().before(this.roomId, this.root, undefined));
       return undefined;
     }
     if (place === "unread") seq = (room?.readSeq ?? 0) + 1;
@@ -155,8 +157,10 @@ export class Window implements Timeline {
         const late = this.late;
         this.late = undefined;
         for (const { event, added } of late) this.take(event, added);
-        this.load.value = undefined;
-        this.show();
+        batch(() => {
+          this.load.value = undefined;
+          this.show();
+        });
       }
     });
   }
@@ -166,9 +170,9 @@ export class Window implements Timeline {
     this.stored = page.entries;
     this.from = page.from;
     this.to = page.to;
-    this.start.value = page.atStart;
-    this.end.value = page.atEnd;
-    this.below.value = 0;
+    this.reaches.start = page.atStart;
+    this.reaches.end = page.atEnd;
+    this.reaches.behind = 0;
   }
 
   /** An event of the room, in order. `show()` makes it visible. */
@@ -187,15 +191,15 @@ export class Window implements Timeline {
     }
     const seq = Number(event.seq);
     if (seq <= this.to) return;
-    if (!this.end.value) {
+    if (!this.reaches.end) {
       if (added && this.belongs(added) && added.entry.kind === "message" && this.late === undefined)
-        this.below.value += 1;
+        this.reaches.behind += 1;
       return;
     }
     if (added && this.belongs(added)) {
       if (!this.following && this.stored.length >= MOST) {
         this.left();
-        this.below.value = 1;
+        this.reaches.behind = 1;
         return;
       }
       this.stored.push(added);
@@ -224,14 +228,14 @@ export class Window implements Timeline {
   /** The end is no longer in the window. */
   private left(): void {
     this.to = this.stored[this.stored.length - 1]?.seq ?? this.to;
-    this.end.value = false;
+    this.reaches.end = false;
   }
 
   private dropHead(): void {
     if (this.stored.length <= MOST) return;
     const dropped = this.stored.splice(0, Math.max(CHUNK, this.stored.length - MOST));
     this.from = dropped[dropped.length - 1]?.seq ?? this.from;
-    this.start.value = false;
+    this.reaches.start = false;
   }
 
   /** What other calls say now of some entries. */
@@ -260,8 +264,8 @@ export class Window implements Timeline {
   empty(why: string): void {
     this.filled = true;
     this.stored = [];
-    this.start.value = true;
-    this.end.value = true;
+    this.reaches.start = true;
+    this.reaches.end = true;
     this.failure.value = why;
     this.show();
   }
@@ -285,12 +289,17 @@ export class Window implements Timeline {
       entries.push(one.entry);
     }
     this.decorated = decorated;
-    if (this.end.value)
+    if (this.reaches.end)
       for (const pending of this.around.pending(this.roomId, this.root))
         if (!own.has(pending.clientMessageId)) entries.push(this.pending(pending));
     const now = this.shown.peek();
-    if (now.length !== entries.length || entries.some((entry, at) => entry !== now[at]))
-      this.shown.value = entries;
+    batch(() => {
+      if (now.length !== entries.length || entries.some((entry, at) => entry !== now[at]))
+        this.shown.value = entries;
+      this.start.value = this.reaches.start;
+      this.end.value = this.reaches.end;
+      this.below.value = this.reaches.behind;
+    });
   }
 
   private waiting = new Map<string, PendingEntry>();

@@ -9,18 +9,20 @@ import { Spinner } from "../ui/Spinner";
 import { words } from "../words";
 import { useConversation } from "./Conversation";
 import "./MessageLog.css";
+import { Beginning } from "./Beginning";
 import { DayLine } from "./DayLine";
+import { Heard } from "./Heard";
 import { MessageRow } from "./MessageRow";
 import { NoteLine } from "./NoteLine";
-import { roomName, useNames } from "./names";
 import { PendingRow } from "./PendingRow";
 import { keyOf, type Row, rowsOf } from "./rows";
 import { Scroller } from "./Scroller";
+import { TypingLine } from "./TypingLine";
 import { useReading } from "./useReading";
 
 const text = words.talk.log;
-/** How near to what is loaded the reader may come before more is. */
-const NEAR = 1000;
+/** How near to the edge of what is loaded the reader may come before more is, in heights of the view. */
+const NEAR = 2.5;
 /** How long a message that was jumped to is pointed at, in milliseconds. */
 const POINT = 2000;
 
@@ -49,14 +51,16 @@ export function MessageLog() {
   const loadMore = () => {
     const now = scroller.current;
     if (!now || !placed.current || timeline.loading.peek() || timeline.error.peek()) return;
-    if (now.room.above < NEAR && !timeline.atStart.peek()) void timeline.older();
-    else if (now.room.below < NEAR && !timeline.atEnd.peek()) void timeline.newer();
+    const { above, below, height } = now.room;
+    if (above < NEAR * height && !timeline.atStart.peek()) void timeline.older();
+    else if (below < NEAR * height && !timeline.atEnd.peek()) void timeline.newer();
   };
 
   useLayoutEffect(() => {
     if (!box.current || !content.current) return;
-    const made = new Scroller(box.current, content.current, () => {
-      atEnd.value = made.isAtEnd && timeline.atEnd.peek();
+    const whole = () => timeline.atEnd.peek();
+    const made = new Scroller(box.current, content.current, whole, () => {
+      atEnd.value = made.isAtEnd;
       loadMore();
       reading.seen();
     });
@@ -128,6 +132,7 @@ export function MessageLog() {
 
   const pointed = shown.value;
   const days = useMemo(() => {
+    scroller.current?.hold();
     const before = cache.current;
     const next: typeof before = new Map();
     const found: { key: string; time: number; nodes: VNode[] }[] = [];
@@ -194,9 +199,14 @@ export function MessageLog() {
               {day.nodes}
             </div>
           ))}
-          {timeline.loading.value === "newer" && <Spinner label={words.common.loading} />}
         </div>
       </section>
+      {timeline.loading.value === "newer" && (
+        // Not among the messages: what goes from their end would move them.
+        <p class="message-log__newer">
+          <Spinner label={words.common.loading} />
+        </p>
+      )}
       {timeline.error.value && (
         <p class="message-log__error" role="alert">
           {timeline.error.value}{" "}
@@ -261,53 +271,4 @@ function lastSeen(scroller: Scroller | undefined, entries: readonly Entry[], me:
   return found
     ? entries.findLast((entry): entry is MessageEntry => entry.kind === "message")?.seq
     : undefined;
-}
-
-/** What stands above the oldest message. */
-function Beginning() {
-  const { timeline, room, threadRoot } = useConversation();
-  if (!timeline.atStart.value)
-    return (
-      <p class="message-log__loading">
-        {(timeline.loading.value === "older" || timeline.loading.value === "jump") && (
-          <Spinner label={words.common.loading} />
-        )}
-      </p>
-    );
-  if (threadRoot !== undefined || timeline.loading.value === "jump") return null;
-  return (
-    <div class="message-log__beginning">
-      <h2 class="message-log__beginning-title" dir="auto">
-        {roomName(room.value)}
-      </h2>
-      <p>{room.value.sinceJoin ? text.hidden : text.beginning(roomName(room.value))}</p>
-    </div>
-  );
-}
-
-/** Reads to screen readers what others say while the end is shown. */
-function Heard({ entries, live }: { readonly entries: readonly Entry[]; readonly live: boolean }) {
-  const { me } = useConversation();
-  const chat = useChat();
-  const last = entries.findLast((entry): entry is MessageEntry => entry.kind === "message");
-  const before = useRef<number>();
-  const said = useRef("");
-  if (live && last && before.current !== undefined && last.seq > before.current && last.userId !== me)
-    said.current = text.heard(chat.person(last.userId).peek()?.displayName ?? last.userId, last.text);
-  if (last && (before.current === undefined || last.seq > before.current)) before.current = last.seq;
-  return (
-    <div class="visually-hidden" role="log" aria-live="polite">
-      {said.current}
-    </div>
-  );
-}
-
-function TypingLine({ userIds }: { readonly userIds: readonly string[] }) {
-  const { me } = useConversation();
-  const names = useNames(userIds.filter((userId) => userId !== me).slice(0, 4));
-  return (
-    <p class="message-log__typing truncate" aria-hidden="true" dir="auto">
-      {names.length > 0 && text.typing(names)}
-    </p>
-  );
 }

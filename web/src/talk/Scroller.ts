@@ -1,14 +1,34 @@
-/** Keeps what is read where it is, while entries come and go above and below it, and follows the end. */
+/** A row, how far below the upper edge it is, and whether it begins below that edge. */
+interface Anchor {
+  readonly key: string;
+  readonly top: number;
+}
+
+/** So near to the end, in pixels, one is at the end. */
+const AT_END = 8;
+/** What a row may be cut off by and still count as seen. */
+const CUT = 4;
+
+/**
+ * Keeps what is read where it is, while entries come, go and grow above and below it, and follows the end.
+ *
+ * The rows that are seen are remembered with their places and the scroll position of that moment. Whatever changes
+ * afterwards, a row must be where it was, less what the reader has scrolled since: the scroll position tells, whether or not
+ * the browser has said so yet.
+ */
 export class Scroller {
   private atEnd = true;
-  private anchor: { key: string; top: number } | undefined;
+  /** What is seen; the first that is still there is kept in its place. */
+  private anchors: readonly Anchor[] = [];
+  private anchoredAt = 0;
+  private held = false;
   private readonly resizes: ResizeObserver;
-  /** Its own scrolling, which is not the reader's. */
-  private expected = -1;
 
   constructor(
     private readonly box: HTMLElement,
     private readonly content: HTMLElement,
+    /** Whether nothing comes after what is there, so that its end is the end. */
+    private readonly whole: () => boolean,
     private readonly moved: () => void,
   ) {
     this.resizes = new ResizeObserver(() => this.settle());
@@ -26,97 +46,128 @@ export class Scroller {
     return this.atEnd;
   }
 
-  /** How far it is to the beginning and to the end of what is there, in pixels. */
-  get room(): { readonly above: number; readonly below: number } {
+  /** How far it is to the beginning and to the end of what is there, and how high the view is, in pixels. */
+  get room(): { readonly above: number; readonly below: number; readonly height: number } {
     const { scrollTop, scrollHeight, clientHeight } = this.box;
-    return { above: scrollTop, below: scrollHeight - clientHeight - scrollTop };
+    return { above: scrollTop, below: scrollHeight - clientHeight - scrollTop, height: clientHeight };
   }
 
-  /** Call after what is shown has changed. */
+  /**
+   * Call before what is shown changes, and `settle()` afterwards.
+   *
+   * Where rows go, the browser may have to move the position to what is left, and that is none of the reader's scrolling.
+   */
+  hold(): void {
+    if (!this.atEnd || this.leaves) this.look();
+    this.held = true;
+  }
+
+  /** Puts what is read where it was, after what is shown has changed. */
   settle(): void {
-    if (this.atEnd) {
-      this.set(this.box.scrollHeight);
+    const by = this.held ? 0 : this.box.scrollTop - this.anchoredAt;
+    if (this.atEnd && (this.held || !this.leaves)) {
+      this.held = false;
+      this.toBottom();
       return;
     }
-    if (!this.anchor) return;
-    const element = this.find(this.anchor.key);
-    if (!element) {
-      this.remember();
+    this.held = false;
+    const rows = this.rows();
+    const anchor = this.anchors.find(({ key }) => rows.has(key));
+    const element = anchor && rows.get(anchor.key);
+    if (this.atEnd || !anchor || !element) {
+      this.look();
       return;
     }
-    const now = this.topOf(element);
-    if (Math.abs(now - this.anchor.top) >= 1) this.set(this.box.scrollTop + now - this.anchor.top);
+    const off = this.topOf(element) - (anchor.top - by);
+    if (Math.abs(off) >= 0.5) this.box.scrollTop += off;
+    // Parts of pixels that the position does not take are made up for the next time.
+    this.anchoredAt = this.box.scrollTop - by;
   }
 
   toEnd(): void {
     this.atEnd = true;
-    this.anchor = undefined;
-    this.set(this.box.scrollHeight);
+    this.toBottom();
     this.moved();
   }
 
   /** Shows an entry, with some of what stands before it. */
   show(key: string): boolean {
-    const element = this.find(key);
+    const element = this.rows().get(key);
     if (!element) return false;
     const space = Math.max(0, (this.box.clientHeight - element.offsetHeight) / 3);
-    this.set(this.box.scrollTop + this.topOf(element) - space);
-    this.atEnd = this.room.below < 8;
-    this.remember();
+    this.box.scrollTop += this.topOf(element) - space;
+    this.look();
     this.moved();
     return true;
   }
 
   /** The last entry that can be seen. */
   lastVisible(): string | undefined {
-    const bottom = this.box.getBoundingClientRect().bottom;
-    const keyed = this.keyed();
-    for (let index = keyed.length - 1; index >= 0; index--) {
-      const element = keyed[index];
-      if (element && element.getBoundingClientRect().bottom <= bottom + 4) return element.dataset.key;
-    }
-    return undefined;
+    const bottom = this.box.getBoundingClientRect().bottom + CUT;
+    const rows = this.elements();
+    const after = firstOf(rows, (element) => element.getBoundingClientRect().bottom > bottom);
+    return rows[after - 1]?.dataset.key;
+  }
+
+  /** The reader has gone up from the end, and the browser has not said so yet. */
+  private get leaves(): boolean {
+    return this.box.scrollTop < this.anchoredAt - 1;
   }
 
   private readonly onScroll = (): void => {
-    if (Math.abs(this.box.scrollTop - this.expected) < 2) {
-      this.expected = -1;
-    } else {
-      this.atEnd = this.room.below < 8;
-      this.remember();
-    }
+    this.look();
     this.moved();
   };
 
-  private set(top: number): void {
-    const most = this.box.scrollHeight - this.box.clientHeight;
-    this.expected = Math.max(0, Math.min(top, most));
-    this.box.scrollTop = this.expected;
+  private toBottom(): void {
+    this.box.scrollTop = this.box.scrollHeight;
+    this.anchoredAt = this.box.scrollTop;
+    this.anchors = [];
   }
 
-  private remember(): void {
-    const top = this.box.getBoundingClientRect().top;
-    const keyed = this.keyed();
-    let low = 0;
-    let high = keyed.length - 1;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((keyed[middle]?.getBoundingClientRect().bottom ?? 0) > top) high = middle;
-      else low = middle + 1;
+  /** Remembers what is seen now, and where. */
+  private look(): void {
+    this.atEnd = this.whole() && this.room.below < AT_END;
+    const rows = this.elements();
+    const origin = this.box.getBoundingClientRect();
+    const whole: Anchor[] = [];
+    const unsure: Anchor[] = [];
+    let at = firstOf(rows, (element) => element.getBoundingClientRect().bottom > origin.top);
+    for (; at < rows.length; at++) {
+      const element = rows[at];
+      if (!element?.dataset.key) continue;
+      const top = element.getBoundingClientRect().top - origin.top;
+      if (top >= origin.height) break;
+      // A row that is cut off may grow where it is not seen, and the oldest one loses its name when more of the same person's
+      // come above it: they come last.
+      (top >= 0 && at > 0 ? whole : unsure).push({ key: element.dataset.key, top });
     }
-    const element = keyed[low];
-    this.anchor = element?.dataset.key ? { key: element.dataset.key, top: this.topOf(element) } : undefined;
+    this.anchors = [...whole, ...unsure];
+    this.anchoredAt = this.box.scrollTop;
   }
 
-  private keyed(): HTMLElement[] {
+  private elements(): HTMLElement[] {
     return [...this.content.querySelectorAll<HTMLElement>("[data-key]")];
   }
 
-  private find(key: string): HTMLElement | undefined {
-    return this.keyed().find((element) => element.dataset.key === key);
+  private rows(): Map<string | undefined, HTMLElement> {
+    return new Map(this.elements().map((element) => [element.dataset.key, element]));
   }
 
   private topOf(element: HTMLElement): number {
     return element.getBoundingClientRect().top - this.box.getBoundingClientRect().top;
   }
+}
+
+/** The index of the first of them for which it holds, if it holds for all after that one. */
+function firstOf(rows: readonly HTMLElement[], holds: (row: HTMLElement) => boolean): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const row = rows[middle];
+    if (row && holds(row)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
