@@ -146,8 +146,16 @@ export interface ThreadView {
   replies: number;
   lastTime: number;
   unread: number;
+  /** How far the user has read it, where they follow it. */
+  readSeq: number;
   following: boolean;
   muted: boolean;
+}
+
+/** How far the user has read a room, or a thread that they follow, and how many messages wait after that. */
+export interface ReadState {
+  readSeq: number;
+  unread: number;
 }
 
 export interface MessageEntry {
@@ -240,7 +248,7 @@ export interface GapEntry {
 
 export type Entry = MessageEntry | NoteEntry | GapEntry | PendingEntry;
 
-/** Where to go in a timeline. `unread`: the first message that is unread, in the middle. */
+/** Where to go in a timeline. `unread`: the first message that is unread; the end, if none is. */
 export type Place = { seq: number } | { time: number } | "end" | "unread";
 
 /**
@@ -262,6 +270,8 @@ export interface Timeline {
   readonly error: ReadonlySignal<string | undefined>;
   /** How many messages came below the window since it left the end. */
   readonly behind: ReadonlySignal<number>;
+  /** Undefined for a thread that the user does not follow. */
+  readonly reading: ReadonlySignal<ReadState | undefined>;
   /** Loads a page of older entries. */
   older(): Promise<void>;
   /** Loads a page of newer entries. */

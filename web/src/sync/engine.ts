@@ -100,6 +100,7 @@ export class Engine extends Acting implements Chat {
     this.drafts = new Drafts(calls, mirror, touch);
     this.marks = new Marks(
       calls,
+      mirror,
       (roomId) => this.records.records.get(roomId)?.memberCount ?? 0,
       (of) => this.marked(of),
     );
@@ -140,6 +141,8 @@ export class Engine extends Acting implements Chat {
       this.threads.records.set(threadKey(record.roomId, record.root), record);
     await this.drafts.load();
     await this.out.load();
+    for (const { roomId, root, seq } of await this.marks.load())
+      if (root === 0) this.records.show(roomId, seq);
     if (this.userId) this.people.want(this.userId);
     if (this.records.records.size > 0) this.ready.value = true;
     this.showing.soon();
@@ -393,9 +396,9 @@ export class Engine extends Acting implements Chat {
     } else {
       const record = this.records.records.get(roomId);
       if (!record || record.markedUnread || seq <= record.marker.seq) return;
-      this.records.show(roomId, seq);
     }
-    this.marks.shown(roomId, threadRoot, seq);
+    await this.marks.shown({ roomId, root: threadRoot, seq });
+    if (threadRoot === 0) this.records.show(roomId, seq);
   }
 
   async markUnread(roomId: string, seq: number): Promise<void> {
@@ -447,6 +450,11 @@ export class Engine extends Acting implements Chat {
   awake(): void {
     this.stream.retry();
     this.out.kick();
+  }
+
+  /** Nobody looks any more: what waited for a quiet moment is done now. */
+  left(): void {
+    this.marks.flush();
   }
 
   network(online: boolean): void {

@@ -76,6 +76,7 @@ export class Host {
         if (message.notified !== undefined) page.notified = message.notified;
         if (message.visible !== undefined) page.visible = message.visible;
         if (message.visible) page.seen = Date.now();
+        if (message.visible === false && ![...this.pages.values()].some((one) => one.visible)) engine.left();
         if (message.online !== undefined) engine.network(message.online);
         if (message.visible || message.asleep) engine.awake();
         break;
@@ -165,13 +166,14 @@ export class Host {
     const window = engine.timeline(message.roomId, message.threadRoot);
     let before: readonly Entry[] = [];
     const end = effect(() => {
-      const { entries, atStart, atEnd, loading, error, behind } = window;
+      const { entries, atStart, atEnd, loading, error, behind, reading } = window;
       const state: TimelineState = {
         atStart: atStart.value,
         atEnd: atEnd.value,
         loading: loading.value,
         error: error.value,
         behind: behind.value,
+        reading: reading.value,
       };
       const splices = diff(before, entries.value, keyOf);
       before = entries.value;

@@ -3,13 +3,8 @@ import { Code } from "@connectrpc/connect";
 import type { Calls } from "../wire/calls";
 import type { ReadMarker } from "../wire/chat_pb";
 import { toChatError } from "../wire/errors";
-import { threadKey } from "./model";
-
-interface Shown {
-  roomId: string;
-  root: number;
-  seq: number;
-}
+import type { Mirror } from "./mirror";
+import { type Mark, threadKey } from "./model";
 
 /** Time between two calls for a room, for each of its members. */
 const FOR_MEMBER = 60;
@@ -17,21 +12,36 @@ const LEAST = 2000;
 const MOST = 60_000;
 
 export class Marks {
-  private readonly waiting = new Map<string, Shown>();
+  private readonly waiting = new Map<string, Mark>();
   private readonly timers = new Map<string, ReturnType<typeof setTimeout>>();
   private readonly called = new Map<string, number>();
 
   constructor(
     private readonly calls: Calls,
+    private readonly mirror: Pick<Mirror, "putMark" | "deleteMark" | "marks">,
     private readonly members: (roomId: string) => number,
     private readonly marked: (marker: ReadMarker) => void,
   ) {}
 
-  shown(roomId: string, root: number, seq: number): void {
-    const key = threadKey(roomId, root);
+  /** What was shown just before the browser was closed: `retry()` tells the server. */
+  async load(): Promise<Mark[]> {
+    const marks = await this.mirror.marks();
+    for (const mark of marks) this.waiting.set(threadKey(mark.roomId, mark.root), mark);
+    return marks;
+  }
+
+  /** When it resolves, it is on disk: the page may go away before the server is told. */
+  async shown(mark: Mark): Promise<void> {
+    const key = threadKey(mark.roomId, mark.root);
     const before = this.waiting.get(key);
-    if (before && before.seq >= seq) return;
-    this.waiting.set(key, { roomId, root, seq });
+    if (before && before.seq >= mark.seq) return;
+    this.waiting.set(key, mark);
+    this.soon(mark.roomId, key);
+    // Without a disk, the server is told all the same.
+    await this.mirror.putMark(mark).catch(() => undefined);
+  }
+
+  private soon(roomId: string, key: string): void {
     const now = Date.now();
     const apart = Math.min(MOST, Math.max(LEAST, FOR_MEMBER * this.members(roomId)));
     const earliest = (this.called.get(key) ?? 0) + apart;
@@ -62,9 +72,11 @@ export class Marks {
         markers: [{ roomId, seq: BigInt(seq), threadRoot: BigInt(root) }],
       });
       for (const marker of answer.markers) this.marked(marker);
+      this.forget(shown);
     } catch (thrown) {
       const { code } = toChatError(thrown);
       const never = [Code.InvalidArgument, Code.NotFound, Code.PermissionDenied, Code.Unauthenticated];
+      if (never.includes(code)) this.forget(shown);
       if (never.includes(code) || this.waiting.has(key)) return;
       // The server is away: it is told when it is back.
       this.waiting.set(key, shown);
@@ -84,9 +96,15 @@ export class Marks {
   /** The user marks it as unread: what was shown before counts no longer. */
   drop(roomId: string): void {
     const key = threadKey(roomId, 0);
+    const shown = this.waiting.get(key);
+    if (shown) this.forget(shown);
     this.waiting.delete(key);
     clearTimeout(this.timers.get(key));
     this.timers.delete(key);
+  }
+
+  private forget(mark: Mark): void {
+    this.mirror.deleteMark(mark).catch(() => undefined);
   }
 
   clear(): void {

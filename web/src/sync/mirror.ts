@@ -1,6 +1,6 @@
 /** What this browser keeps of a user's rooms, in IndexedDB: positions and what they cover change together. */
 import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB } from "idb";
-import type { Draft, KnownPerson, Outgoing, Position, RoomRecord, Stored, ThreadRecord } from "./model";
+import type { Draft, KnownPerson, Mark, Outgoing, Position, RoomRecord, Stored, ThreadRecord } from "./model";
 
 /** So many of the newest entries of each room are kept. */
 export const KEPT = 500;
@@ -22,6 +22,9 @@ const STORES = ["meta", "positions", "entries", "rooms", "threads", "outbox", "d
 const APPLIED = ["positions", "entries", "rooms", "threads", "outbox"] as const;
 
 export type Applying = IDBPTransaction<Schema, typeof APPLIED, "readwrite">;
+
+const MARK = "mark ";
+const markKey = ({ roomId, root }: Mark): string => `${MARK}${root} ${roomId}`;
 
 const VERSION = 1;
 const LAST = Number.MAX_SAFE_INTEGER;
@@ -78,6 +81,32 @@ export class Mirror {
     const tx = this.db.transaction(STORES, "readwrite");
     for (const store of STORES) void tx.objectStore(store).clear();
     await tx.done;
+  }
+
+  /** How far rooms and threads were shown, before the server knows; on disk when it resolves. */
+  async putMark(mark: Mark): Promise<void> {
+    const tx = this.db.transaction("meta", "readwrite", { durability: "relaxed" });
+    void tx.store.put(mark.seq, markKey(mark));
+    tx.commit();
+    await tx.done;
+  }
+
+  /** The server knows it, or must not. */
+  async deleteMark(mark: Mark): Promise<void> {
+    const tx = this.db.transaction("meta", "readwrite", { durability: "relaxed" });
+    const kept = await tx.store.get(markKey(mark));
+    if (kept !== undefined && Number(kept) <= mark.seq) void tx.store.delete(markKey(mark));
+    await tx.done;
+  }
+
+  async marks(): Promise<Mark[]> {
+    const tx = this.db.transaction("meta");
+    const range = IDBKeyRange.bound(MARK, `${MARK}\uffff`);
+    const [keys, seqs] = await Promise.all([tx.store.getAllKeys(range), tx.store.getAll(range)]);
+    return keys.map((key, at) => {
+      const [root = "", roomId = ""] = key.slice(MARK.length).split(" ");
+      return { roomId, root: Number(root), seq: Number(seqs[at]) };
+    });
   }
 
   /** The positions, and what they cover, change in one of these or not at all. */

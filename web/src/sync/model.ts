@@ -36,6 +36,13 @@ export interface Marker {
 
 export const NO_MARKER: Marker = { seq: 0, unread: 0, mentions: 0, lastSeq: 0 };
 
+/** Everything up to a number was shown; `root` is a thread's, 0 for the room. */
+export interface Mark {
+  roomId: string;
+  root: number;
+  seq: number;
+}
+
 /** A room of the user's, as the server and the events since then say. */
 export interface RoomRecord {
   roomId: string;

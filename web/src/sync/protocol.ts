@@ -2,7 +2,7 @@
 import type { Code } from "@connectrpc/connect";
 import { ChatError } from "../wire/errors";
 import type { Identity } from "../wire/transport";
-import type { Entry, Notice, Place } from "./api";
+import type { Entry, Notice, Place, ReadState } from "./api";
 import type { Splice } from "./diff";
 
 /** Methods of the chat that pages call by name. All may be repeated: another tab may have to carry them out. */
@@ -60,6 +60,7 @@ export interface TimelineState {
   loading: "older" | "newer" | "jump" | undefined;
   error: string | undefined;
   behind: number;
+  reading: ReadState | undefined;
 }
 
 export interface Failure {

@@ -11,6 +11,7 @@ import type {
   PendingEntry,
   Person,
   Place,
+  ReadState,
   RoomSummary,
   SendTo,
   Timeline,
@@ -313,6 +314,7 @@ class RemoteTimeline implements Timeline {
   readonly loading: Signal<TimelineState["loading"]> = signal("jump");
   readonly error: Signal<string | undefined> = signal(undefined);
   readonly behind: Signal<number> = signal(0);
+  readonly reading: Signal<ReadState | undefined> = signal(undefined);
   readonly threadRoot?: number;
   private fresh = true;
 
@@ -344,6 +346,7 @@ class RemoteTimeline implements Timeline {
       this.loading.value = now.loading;
       this.error.value = now.error;
       this.behind.value = now.behind;
+      this.reading.value = now.reading;
     });
   }
 

@@ -33,6 +33,7 @@ export class Threads {
       replies: record.replies,
       lastTime: record.lastTime,
       unread: record.following ? record.marker.unread : 0,
+      readSeq: record.following ? record.marker.seq : 0,
       following: record.following,
       muted: record.muted && !over,
     };

@@ -2,7 +2,7 @@
 import { batch, type ReadonlySignal, signal } from "@preact/signals-core";
 import type { Event } from "../wire/chat_pb";
 import { toChatError } from "../wire/errors";
-import type { Entry, PendingEntry, Place, ThreadView, Timeline } from "./api";
+import type { Entry, PendingEntry, Place, ReadState, ThreadView, Timeline } from "./api";
 import { about, amend } from "./apply";
 import type { Page, Pages } from "./history";
 import type { Stored } from "./model";
@@ -44,6 +44,8 @@ export class Window implements Timeline {
   readonly loading: ReadonlySignal<Loading> = this.load;
   readonly error: ReadonlySignal<string | undefined> = this.failure;
   readonly behind: ReadonlySignal<number> = this.below;
+  private readonly read = signal<ReadState | undefined>(undefined);
+  readonly reading: ReadonlySignal<ReadState | undefined> = this.read;
 
   private stored: Stored[] = [];
   /** What `show()` makes visible together with the entries: whoever sees the end must see its entries. */
@@ -121,12 +123,13 @@ export class Window implements Timeline {
   private async go(place: Place): Promise<number | undefined> {
     const room = this.around.room(this.roomId);
     let seq: number;
-    if (place === "end" || (place === "unread" && !room?.unread)) {
+    const reading = this.readState();
+    if (place === "end" || (place === "unread" && !reading?.unread)) {
       this.following = true;
       if (!this.reaches.end) this.set(await this.around.pages().before(this.roomId, this.root, undefined));
       return undefined;
     }
-    if (place === "unread") seq = (room?.readSeq ?? 0) + 1;
+    if (place === "unread") seq = (reading?.readSeq ?? 0) + 1;
     else if ("seq" in place) seq = place.seq;
     else seq = await this.around.pages().at(this.roomId, room?.firstSeq ?? 1, room?.lastSeq ?? 1, place.time);
     this.following = false;
@@ -136,6 +139,13 @@ export class Window implements Timeline {
       (one) => one.seq >= seq && (place !== "unread" || one.entry.kind === "message"),
     );
     return (later ?? this.stored[this.stored.length - 1])?.seq;
+  }
+
+  private readState(): ReadState | undefined {
+    const room = this.around.room(this.roomId);
+    if (this.root === 0) return room && { readSeq: room.readSeq, unread: room.unread };
+    const thread = this.around.thread(this.roomId, this.root);
+    return thread?.following ? { readSeq: thread.readSeq, unread: thread.unread } : undefined;
   }
 
   close(): void {
@@ -299,6 +309,9 @@ export class Window implements Timeline {
       this.start.value = this.reaches.start;
       this.end.value = this.reaches.end;
       this.below.value = this.reaches.behind;
+      const reading = this.readState();
+      const { value } = this.read;
+      if (reading?.readSeq !== value?.readSeq || reading?.unread !== value?.unread) this.read.value = reading;
     });
   }
 
@@ -325,6 +338,7 @@ function alike(one: ThreadView | undefined, other: ThreadView | undefined): bool
     one.replies === other.replies &&
     one.lastTime === other.lastTime &&
     one.unread === other.unread &&
+    one.readSeq === other.readSeq &&
     one.following === other.following &&
     one.muted === other.muted
   );

@@ -4,7 +4,6 @@ import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { useChat } from "../app/chat";
 import type { Entry, MessageEntry } from "../sync/api";
 import { Button } from "../ui/Button";
-import { ToEndIcon } from "../ui/icons";
 import { Spinner } from "../ui/Spinner";
 import { words } from "../words";
 import { useConversation } from "./Conversation";
@@ -12,12 +11,14 @@ import "./MessageLog.css";
 import { Beginning } from "./Beginning";
 import { DayLine } from "./DayLine";
 import { Heard } from "./Heard";
+import { ToEnd, ToUnread } from "./LogJumps";
 import { MessageRow } from "./MessageRow";
 import { NoteLine } from "./NoteLine";
 import { PendingRow } from "./PendingRow";
 import { keyOf, type Row, rowsOf } from "./rows";
 import { Scroller } from "./Scroller";
 import { TypingLine } from "./TypingLine";
+import { useFirstUnread } from "./useFirstUnread";
 import { useReading } from "./useReading";
 
 const text = words.talk.log;
@@ -42,11 +43,23 @@ export function MessageLog() {
   const reading = useReading(conversation, () => lastSeen(scroller.current, timeline.entries.peek(), me));
 
   const rows = useComputed(() =>
-    rowsOf(timeline.entries.value, { me, readSeq: reading.line.value, threadRoot }),
+    rowsOf(timeline.entries.value, {
+      me,
+      readSeq: reading.line.value,
+      threadRoot,
+      atStart: timeline.atStart.value,
+    }),
   ).value;
   /** Counts what was asked to be shown. */
   const turn = useRef(0);
   const cache = useRef(new Map<string, { row: Row; vnode: VNode }>());
+
+  const firstUnread = useFirstUnread(box, reading.line, timeline);
+  /** Others may be seen than before. */
+  const looked = () => {
+    if (placed.current) firstUnread.look();
+    reading.seen();
+  };
 
   const loadMore = () => {
     const now = scroller.current;
@@ -62,7 +75,7 @@ export function MessageLog() {
     const made = new Scroller(box.current, content.current, whole, () => {
       atEnd.value = made.isAtEnd;
       loadMore();
-      reading.seen();
+      looked();
     });
     scroller.current = made;
     return () => made.close();
@@ -92,10 +105,15 @@ export function MessageLog() {
     current.value = key;
   };
 
+  /** As it was when the reader came: by now the server may have it that everything is read. */
+  const goToUnread = async () => {
+    const after = reading.line.peek();
+    if (after !== undefined) await go({ seq: after + 1 });
+  };
+
   useEffect(() => {
     if (reveal.peek()) return;
-    if (threadRoot === undefined && room.peek().unread > 0) void go("unread");
-    else void go("end");
+    void go("unread");
   }, [conversation]);
 
   useEffect(
@@ -125,7 +143,7 @@ export function MessageLog() {
     scroller.current?.settle();
     show();
     loadMore();
-    reading.seen();
+    looked();
   }, [rows]);
 
   useEffect(() => timeline.loading.subscribe(() => loadMore()), [conversation]);
@@ -215,15 +233,12 @@ export function MessageLog() {
           </Button>
         </p>
       )}
+      {firstUnread.above.value && <ToUnread count={reading.waited.value} onClick={() => void goToUnread()} />}
       {!atEnd.value && rowsShown && (
-        <button type="button" class="message-log__to-end" title={text.toEnd} onClick={() => void go("end")}>
-          <ToEndIcon />
-          {timeline.behind.value > 0 ? (
-            text.behind(timeline.behind.value)
-          ) : (
-            <span class="visually-hidden">{text.toEnd}</span>
-          )}
-        </button>
+        <ToEnd
+          count={timeline.reading.value?.unread ?? timeline.behind.value}
+          onClick={() => void go("end")}
+        />
       )}
       <Heard entries={timeline.entries.value} live={timeline.atEnd.value} />
       <TypingLine

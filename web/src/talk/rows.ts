@@ -20,16 +20,22 @@ export interface RowOptions {
   readonly me: string;
   /** The marker as it was when the reader came: what others said after it is new. */
   readonly readSeq?: number | undefined;
+  /** Whether nothing older can be read; otherwise, what is new begins in the part that is here only if something read does. */
+  readonly atStart?: boolean;
   /** In a thread: its root, under which a line says how many replies follow. */
   readonly threadRoot?: number | undefined;
 }
 
 /** What to show of a timeline. */
-export function rowsOf(entries: readonly Entry[], { me, readSeq, threadRoot }: RowOptions): Row[] {
+export function rowsOf(
+  entries: readonly Entry[],
+  { me, readSeq, threadRoot, atStart = true }: RowOptions,
+): Row[] {
   const rows: Row[] = [];
   let day = "";
   let before: MessageEntry | PendingEntry | undefined;
   let divided = readSeq === undefined;
+  let begun = atStart;
   for (const entry of entries) {
     if (entry.kind === "gap") {
       rows.push({ kind: "gap", key: `gap-${entry.fromSeq}`, entry });
@@ -47,10 +53,13 @@ export function rowsOf(entries: readonly Entry[], { me, readSeq, threadRoot }: R
       before = undefined;
       continue;
     }
+    if (readSeq !== undefined && entry.kind === "message" && entry.seq <= readSeq) begun = true;
     if (!divided && readSeq !== undefined && isNew(entry, readSeq, me)) {
       divided = true;
-      rows.push({ kind: "new", key: "new" });
-      before = undefined;
+      if (begun) {
+        rows.push({ kind: "new", key: "new" });
+        before = undefined;
+      }
     }
     rows.push({ kind: "said", key: keyOf(entry, me), entry, first: !continues(before, entry, me) });
     before = entry.kind === "message" && entry.seq === threadRoot ? undefined : entry;

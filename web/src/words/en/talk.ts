@@ -70,6 +70,7 @@ export const talk = {
     toEnd: "Go to the newest messages",
     behind: (count: number): string => plural(count, { one: "# new message", other: "# new messages" }),
     toUnread: "Go to the first unread message",
+    unread: (count: number): string => plural(count, { one: "# unread message", other: "# unread messages" }),
     loadFailed: "Messages could not be loaded.",
     empty: "Nothing has been said yet.",
     typing: (names: readonly string[]): string => {
