@@ -2,7 +2,7 @@
 
 Follows the form of Unicode's emoji sequences (UTS 51): a character with its look or tone, a flag, a key of a
 telephone, a flag made of tags, and several of these that are joined. Which of the sequences a system has a
-picture for changes each year, so any is taken. The characters are those of Unicode 16.
+picture for changes each year, so any is taken. The characters are those of Unicode 17.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ async def test_two_people_talk(pages: Browsers) -> None:
         await expect(answer.get_by_role("button", name="Is there")).to_be_visible()
 
         await _use(answer, "React")
-        await alice.get_by_role("button", name="🎉").click()
+        await alice.get_by_role("gridcell", name="party popper").first.click()
         await expect(
             bob.get_by_role("article")
             .filter(has_text="in the pot")

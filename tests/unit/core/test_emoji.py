@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from grpc_chat.api.limits import Limits
+from grpc_chat.api.rules import Rules
+from grpc_chat.api.table import RULES, TERMS
 from grpc_chat.core.emoji import is_emoji, one_spelling
+from tools.emoji import TARGET, toned
 
 JOINER, LOOK = "\u200d", "\ufe0f"
 
@@ -57,3 +61,16 @@ def test_an_emoji_has_one_spelling() -> None:
     ):
         assert is_emoji(short)
         assert one_spelling(short) == full == one_spelling(full), ascii(short)
+
+
+def test_all_that_the_web_client_offers_may_be_a_reaction() -> None:
+    """In the spelling in which it offers them, with each tone of skin."""
+    offered = [line.split("\t") for line in TARGET.read_text().splitlines() if "\t" in line]
+    assert len(offered) > 1900
+    must_be_emoji = Rules(TERMS, Limits().setting).rule(RULES["AddReactionRequest.emoji"])
+    for emoji, *_, parts in ([*line, "", ""][:5] for line in offered):
+        tones = [toned(emoji, int(parts), chr(tone)) for tone in range(0x1F3FB, 0x1F400)] if parts else []
+        for one in (emoji, *tones):
+            assert is_emoji(one), ascii(one)
+            assert one_spelling(one) == one, ascii(one)
+            must_be_emoji(one, "emoji")

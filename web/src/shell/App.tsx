@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { takeInvite } from "../app/invite";
 import { errand, isBack } from "../app/issuer";
 import { roomPath } from "../app/paths";
+import { lazy } from "../ui/lazy";
 import { navigate, path } from "../ui/location";
 import { showToast, Toasts } from "../ui/toasts";
 import { words } from "../words";
@@ -9,7 +10,6 @@ import { ErrorBoundary } from "./ErrorBoundary";
 import { Frame } from "./Frame";
 import { forget, onChange, remember, remembered, type SignedIn } from "./identity";
 import { Live } from "./Live";
-import { lazy } from "./lazy";
 import type { SignInProps } from "./SignIn";
 import { UseInvite } from "./UseInvite";
 

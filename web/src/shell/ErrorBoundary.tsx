@@ -1,7 +1,7 @@
 import { Component, type ComponentChildren } from "preact";
 import { Button } from "../ui/Button";
 import { words } from "../words";
-import "./lazy.css";
+import "../ui/lazy.css";
 
 interface Props {
   /** What is shown: when it changes, it is tried again. */

@@ -3,13 +3,14 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { ChatContext } from "../app/chat";
 import { type Session, SessionContext } from "../app/context";
+import { forgetKept } from "../app/kept";
 import type { Chat } from "../sync/api";
 import { openChat } from "../sync/openChat";
+import "../ui/lazy.css";
 import { Spinner } from "../ui/Spinner";
 import { createCalls } from "../wire/calls";
 import { words } from "../words";
 import { identityOf, type SignedIn } from "./identity";
-import "./lazy.css";
 
 interface LiveProps {
   readonly user: SignedIn;
@@ -54,6 +55,7 @@ export function Live({ user, onSignedOut, children }: LiveProps) {
     const calls = createCalls(identity);
     const signOut = async () => {
       await chat?.signOut();
+      forgetKept(user.userId);
       onSignedOut();
     };
     return { userId: user.userId, identity, calls, signOut };

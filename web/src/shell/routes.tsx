@@ -1,6 +1,6 @@
 import type { ComponentType } from "preact";
+import { lazy } from "../ui/lazy";
 import { words } from "../words";
-import { lazy } from "./lazy";
 import type { Params } from "./router";
 
 /** What a view is given: what stood in the address. */

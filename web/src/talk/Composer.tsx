@@ -1,7 +1,9 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useChat } from "../app/chat";
-import { useCalls } from "../app/context";
+import { useSession } from "../app/context";
 import type { MessageEntry } from "../sync/api";
+import type { EmojiTable } from "../text/EmojiTable";
+import { loadEmojis, loadedEmojis, mayName } from "../text/emojis";
 import { Button } from "../ui/Button";
 import { IconButton } from "../ui/IconButton";
 import {
@@ -14,6 +16,7 @@ import {
   SendIcon,
   SmileIcon,
 } from "../ui/icons";
+import { lazy } from "../ui/lazy";
 import { Menu } from "../ui/Menu";
 import { showError, showToast } from "../ui/toasts";
 import { words } from "../words";
@@ -22,18 +25,22 @@ import { Bar, ReplyBar } from "./ComposerBar";
 import { useConversation } from "./Conversation";
 import { lastOwn, slowUntil, whyNot } from "./composing";
 import { EmojiChoice } from "./EmojiChoice";
+import { emojiTone } from "./emojiHabits";
 import { bytesOf, FILES, TEXT_BYTES } from "./limits";
 import { MessageText } from "./MessageText";
 import { roomName } from "./names";
 import { useSecondsUntil } from "./PendingRow";
-import { PollDialog } from "./PollDialog";
 import { excerpt } from "./Quote";
-import { ScheduleDialog } from "./ScheduleDialog";
+import { typeInto } from "./typing";
 import { Upload } from "./Upload";
 import { UploadLine } from "./UploadLine";
 import { useCompletion } from "./useCompletion";
 
 const text = words.talk.composer;
+const PollDialog = lazy(() => import("./PollDialog").then((module) => module.PollDialog), { over: true });
+const ScheduleDialog = lazy(() => import("./ScheduleDialog").then((module) => module.ScheduleDialog), {
+  over: true,
+});
 /** From how many bytes left on it is said how many there are. */
 const WARN = 2000;
 
@@ -47,7 +54,7 @@ export function Composer() {
 
 function Writing() {
   const chat = useChat();
-  const calls = useCalls();
+  const { calls, userId } = useSession();
   const conversation = useConversation();
   const { roomId, threadRoot, timeline, me, room, replyTo, editing, focusComposer } = conversation;
   const [value, setValue] = useState("");
@@ -58,6 +65,8 @@ function Writing() {
   const area = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
   const root = useRef<HTMLDivElement>(null);
+  /** What waits for the names of emoji to be loaded. What comes after it is sent after it. */
+  const before = useRef<Promise<void>>();
   /** What was being written when an edit began. */
   const aside = useRef("");
   const edited = editing.value;
@@ -149,6 +158,17 @@ function Writing() {
     };
   }, [conversation]);
 
+  const shown = preview ? withNames(value, userId) : value;
+  const [, setLoaded] = useState(false);
+  const names = mayName(value);
+  useEffect(() => {
+    if (names)
+      void loadEmojis().then(
+        () => setLoaded(true),
+        () => undefined,
+      );
+  }, [names]);
+
   const left = TEXT_BYTES - bytesOf(value);
   const fileIds = () =>
     uploads.flatMap(({ state: { value: now } }) => (now.state === "done" ? [now.fileId] : []));
@@ -182,17 +202,32 @@ function Writing() {
     const place = to();
     clear();
     conversation.toEnd.value++;
-    chat.send(place, { text: said, ...(files.length > 0 && { files }) }).catch((error) => {
-      showError(error);
-      setValue((now) => now || said);
-    });
+    const post = (sent: string) =>
+      chat.send(place, { text: sent, ...(files.length > 0 && { files }) }).then(
+        () => undefined,
+        (error) => {
+          showError(error);
+          setValue((now) => now || said);
+        },
+      );
+    const named = withNames(said, userId);
+    if (typeof named === "string" && !before.current) void post(named);
+    else {
+      // Once nothing waits any longer, what is sent goes at once again.
+      const waits = Promise.all([named, before.current]).then(([sent]) => {
+        if (before.current === waits) before.current = undefined;
+        return post(sent);
+      });
+      before.current = waits;
+    }
     area.current?.focus();
   };
 
   const saveEdit = async (entry: MessageEntry) => {
     if (left < 0 || (!value.trim() && entry.files.length === 0)) return;
     try {
-      if (value !== entry.text) await chat.edit(roomId, entry.seq, value);
+      const changed = await withNames(value, userId);
+      if (changed !== entry.text) await chat.edit(roomId, entry.seq, changed);
       editing.value = undefined;
     } catch (error) {
       showError(error);
@@ -201,16 +236,11 @@ function Writing() {
 
   const insert = (what: string) => {
     const element = area.current;
-    const start = element?.selectionStart ?? value.length;
-    const end = element?.selectionEnd ?? value.length;
-    write(value.slice(0, start) + what + value.slice(end));
-    requestAnimationFrame(() => {
-      element?.focus();
-      element?.setSelectionRange(start + what.length, start + what.length);
-    });
+    if (element) typeInto(element, element.selectionStart, element.selectionEnd, what);
+    else write(value + what);
   };
 
-  const completion = useCompletion(conversation, area, value, write);
+  const completion = useCompletion(conversation, area, value);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.isComposing || completion.byKey(event)) return;
     if (
@@ -294,7 +324,7 @@ function Writing() {
         />
         {preview ? (
           <div class="composer__preview">
-            <MessageText text={value} />
+            <MessageText text={typeof shown === "string" ? shown : value} />
             <Button size="small" variant="quiet" onClick={() => setPreview(false)}>
               {text.previewOff}
             </Button>
@@ -362,4 +392,13 @@ function Writing() {
       )}
     </div>
   );
+}
+
+/** A text with the emoji that it names; at once if their names are loaded, or if it has none. */
+function withNames(text: string, userId: string): string | Promise<string> {
+  if (!mayName(text)) return text;
+  const replaced = (emojis: EmojiTable) => emojis.replaced(text, emojiTone(userId));
+  const loaded = loadedEmojis();
+  // Where they can't be loaded it says what it said.
+  return loaded ? replaced(loaded) : loadEmojis().then(replaced, () => text);
 }

@@ -1,10 +1,10 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import { isEmoji, oneSpelling } from "../text/emoji";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { lazy } from "../ui/lazy";
 import { words } from "../words";
 import "./EmojiChoice.css";
+import type { EmojiPickerProps } from "./EmojiPicker";
 
-/** What people choose most. */
-const OFTEN = ["👍", "❤️", "😂", "🎉", "😮", "😢", "🙏", "👀", "✅", "❌", "🚀", "💯", "🔥", "👏", "🤔", "😄"];
+const Picker = lazy<EmojiPickerProps>(() => import("./EmojiPicker").then((module) => module.EmojiPicker));
 
 interface EmojiChoiceProps {
   readonly chosen?: readonly string[];
@@ -12,21 +12,25 @@ interface EmojiChoiceProps {
   readonly onClose: () => void;
 }
 
-/** Some emoji to choose from, and a field for all others. */
+/** The picker of emoji, beside what it is rendered in. Escape closes it, and leads back to what had the focus. */
 export function EmojiChoice({ chosen = [], onChoose, onClose }: EmojiChoiceProps) {
   const box = useRef<HTMLDivElement>(null);
-  const [other, setOther] = useState("");
+  const before = useRef<Element | null>(null);
 
-  useEffect(() => {
+  // Before the picker's own effects, which take the focus.
+  useLayoutEffect(() => {
     const element = box.current;
     const anchor = element?.parentElement?.getBoundingClientRect();
     if (!element || !anchor) return;
+    before.current = document.activeElement;
     element.showPopover?.();
     const size = element.getBoundingClientRect();
-    const above = anchor.bottom + size.height + 8 > innerHeight;
-    element.style.top = `${Math.max(8, above ? anchor.top - size.height - 4 : anchor.bottom + 4)}px`;
-    element.style.left = `${Math.max(8, Math.min(anchor.right - size.width, innerWidth - size.width - 8))}px`;
-    element.querySelector("button")?.focus();
+    const under = anchor.bottom + size.height + 8 <= innerHeight;
+    const top = under ? anchor.bottom + 4 : anchor.top - size.height - 4;
+    const start = getComputedStyle(element).direction === "rtl" ? anchor.left : anchor.right - size.width;
+    element.style.top = `${Math.max(8, Math.min(top, innerHeight - size.height - 8))}px`;
+    element.style.left = `${Math.max(8, Math.min(start, innerWidth - size.width - 8))}px`;
+    element.focus({ preventScroll: true });
     const outside = (event: PointerEvent) => {
       if (event.target instanceof Node && !element.parentElement?.contains(event.target)) onClose();
     };
@@ -34,21 +38,11 @@ export function EmojiChoice({ chosen = [], onChoose, onClose }: EmojiChoiceProps
     return () => removeEventListener("pointerdown", outside);
   }, []);
 
-  const onKeyDown = (event: KeyboardEvent) => {
-    event.stopPropagation();
-    if (event.key === "Escape") {
-      event.preventDefault();
-      box.current?.closest("article")?.focus();
-      onClose();
-      return;
-    }
-    const buttons = [...(box.current?.querySelectorAll("button") ?? [])];
-    const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
-    const step: Record<string, number> = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 8, ArrowUp: -8 };
-    const by = step[event.key];
-    if (by === undefined || at < 0) return;
-    event.preventDefault();
-    buttons[Math.max(0, Math.min(buttons.length - 1, at + by))]?.focus();
+  const back = () => {
+    const to = before.current;
+    const row = box.current?.closest("article");
+    if (to instanceof HTMLElement && to !== document.body && to.isConnected) to.focus();
+    else row?.focus();
   };
 
   return (
@@ -59,31 +53,20 @@ export function EmojiChoice({ chosen = [], onChoose, onClose }: EmojiChoiceProps
       role="dialog"
       aria-label={words.talk.reactions.choose}
       tabIndex={-1}
-      onKeyDown={onKeyDown}
+      onKeyDown={(event) => {
+        event.stopPropagation();
+        if (event.key !== "Escape") return;
+        event.preventDefault();
+        back();
+        onClose();
+      }}
     >
-      <div class="emoji-choice__grid">
-        {OFTEN.map((emoji) => (
-          <button
-            key={emoji}
-            type="button"
-            class="emoji-choice__emoji"
-            aria-pressed={chosen.includes(emoji)}
-            onClick={() => onChoose(emoji)}
-          >
-            {emoji}
-          </button>
-        ))}
-      </div>
-      <input
-        class="emoji-choice__other"
-        aria-label={words.talk.reactions.choose}
-        value={other}
-        maxLength={32}
-        onInput={(event) => setOther(event.currentTarget.value)}
-        onKeyDown={(event) => {
-          if (event.key === "Enter" && isEmoji(other.trim())) onChoose(oneSpelling(other.trim()));
+      <Picker
+        chosen={chosen}
+        onChoose={(emoji) => {
+          back();
+          onChoose(emoji);
         }}
-        placeholder={words.talk.reactions.choose}
       />
     </div>
   );

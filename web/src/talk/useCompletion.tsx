@@ -1,13 +1,17 @@
 import type { ComponentChildren, RefObject } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { useChat } from "../app/chat";
-import { useCalls } from "../app/context";
+import { useSession } from "../app/context";
 import { roomPath } from "../app/paths";
 import { type Begun, begunAt, type Choice, completed, fitting } from "../text/complete";
+import type { EmojiTable } from "../text/EmojiTable";
+import { loadEmojis } from "../text/emojis";
 import { words } from "../words";
 import "./Completion.css";
 import type { Conversation } from "./Conversation";
+import { emojiTone, recentEmojis, rememberEmoji } from "./emojiHabits";
 import { roomName } from "./names";
+import { typeInto } from "./typing";
 
 interface Offer extends Choice {
   readonly key: string;
@@ -15,8 +19,9 @@ interface Offer extends Choice {
   readonly about: string;
 }
 
-/** Most members that are looked through. */
+/** Most members that are looked through, and most emoji that are shown. */
 const MEMBERS = 500;
+const EMOJIS = 8;
 
 interface Completion {
   /** Takes the keys that are for the suggestions; false for all others. */
@@ -27,18 +32,18 @@ interface Completion {
   readonly list: ComponentChildren;
 }
 
-/** Suggests people after an `@`, and rooms after a `#`. */
+/** Suggests people after an `@`, rooms after a `#`, and emoji after a `:`. */
 export function useCompletion(
   { room, me }: Conversation,
   area: RefObject<HTMLTextAreaElement>,
   value: string,
-  write: (text: string) => void,
 ): Completion {
   const chat = useChat();
-  const calls = useCalls();
+  const { calls, userId: user } = useSession();
   const [begun, setBegun] = useState<Begun>();
   const [at, setAt] = useState(0);
   const [members, setMembers] = useState<readonly string[]>();
+  const [emojis, setEmojis] = useState<EmojiTable>();
   /** Where suggestions were turned down, until something else is begun. */
   const refused = useRef(-1);
   const id = useId();
@@ -50,7 +55,7 @@ export function useCompletion(
     if (!element || element.selectionStart !== element.selectionEnd) return close();
     const found = begunAt(element.value, element.selectionStart);
     if (!found) refused.current = -1;
-    setBegun(found && found.kind !== "emoji" && found.from !== refused.current ? found : undefined);
+    setBegun(found && found.from !== refused.current ? found : undefined);
   };
   useEffect(moved, [value]);
   useEffect(() => setAt(0), [begun?.query, begun?.kind]);
@@ -65,7 +70,26 @@ export function useCompletion(
     );
   }, [asks, roomId]);
 
-  const offers = begun ? fitting(begun.kind === "person" ? people() : rooms(), begun.query) : [];
+  const asksEmoji = begun?.kind === "emoji";
+  useEffect(() => {
+    // Without them there is nothing to suggest.
+    if (asksEmoji && !emojis) loadEmojis().then(setEmojis, () => undefined);
+  }, [asksEmoji]);
+
+  const offers: readonly Offer[] = !begun
+    ? []
+    : begun.kind === "emoji"
+      ? emoji(begun.query)
+      : fitting(begun.kind === "person" ? people() : rooms(), begun.query);
+
+  function emoji(query: string): Offer[] {
+    const tone = emojiTone(user);
+    return (emojis?.search(query, { most: EMOJIS, liked: recentEmojis(user) }) ?? []).map((one) => {
+      const spelled = emojis?.withTone(one, tone) ?? one.emoji;
+      const name = one.names.find((other) => other.startsWith(query)) ?? one.names[0] ?? one.label;
+      return { key: one.label, insert: spelled, words: [], label: `${spelled} :${name}:`, about: one.label };
+    });
+  }
 
   function people(): Offer[] {
     const found = (members ?? [])
@@ -90,14 +114,12 @@ export function useCompletion(
   }
 
   const take = (offer: Offer) => {
-    if (!begun) return;
-    const next = completed(value, begun, offer);
-    write(next.text);
+    if (!begun || !area.current) return;
+    if (begun.kind === "emoji") rememberEmoji(user, offer.insert);
     close();
-    requestAnimationFrame(() => {
-      area.current?.focus();
-      area.current?.setSelectionRange(next.cursor, next.cursor);
-    });
+    const { text, cursor } = completed(value, begun, offer);
+    typeInto(area.current, begun.from, begun.to, text);
+    area.current.setSelectionRange(cursor, cursor);
   };
 
   const byKey = (event: KeyboardEvent): boolean => {

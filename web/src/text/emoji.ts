@@ -1,4 +1,4 @@
-// The server's rule (core/emoji.py), by the characters of Unicode 16.
+// The server's rule (core/emoji.py), by the characters of Unicode 17.
 /** Characters that are shown as an emoji only if U+FE0F comes after them. */
 const TEXT =
   "\\u00a9\\u00ae\\u203c\\u2049\\u2122\\u2139\\u2194-\\u2199\\u21a9\\u21aa\\u2328\\u23cf\\u23ed-\\u23ef\\u23f1" +

@@ -1,15 +1,22 @@
 import { signal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
-import { Button } from "../ui/Button";
-import { Spinner } from "../ui/Spinner";
 import { words } from "../words";
+import { Button } from "./Button";
 import "./lazy.css";
+import { Spinner } from "./Spinner";
 
 type State<P> = { readonly view: ComponentType<P> } | { readonly failed: true } | undefined;
 
-/** A component whose code is loaded when it is first shown. */
-export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): ComponentType<P> {
+/**
+ * A component whose code is loaded when it is first shown.
+ *
+ * @param over whether it stands over the page: nothing shows then that it is being loaded.
+ */
+export function lazy<P extends object>(
+  load: () => Promise<ComponentType<P>>,
+  { over = false }: { readonly over?: boolean } = {},
+): ComponentType<P> {
   const state = signal<State<P>>(undefined);
   let loading: Promise<void> | undefined;
   const begin = () => {
@@ -30,7 +37,7 @@ export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): C
     }, []);
     const now = state.value;
     if (!now)
-      return (
+      return over ? null : (
         <p class="lazy">
           <Spinner label={words.common.loading} />
         </p>
