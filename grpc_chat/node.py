@@ -18,6 +18,7 @@ from grpc_chat.api.limits import Limits, RequestChecker
 from grpc_chat.api.pipeline import Pipeline
 from grpc_chat.api.rules import check_id
 from grpc_chat.api.services import services
+from grpc_chat.api.stated_limits import stated
 from grpc_chat.bus.local import LocalBus
 from grpc_chat.config import Config
 from grpc_chat.core.rates import Rate
@@ -215,7 +216,7 @@ class Node:
             self.first_invite = await system.invites.for_the_first_account()
         self.pipeline = Pipeline(
             # The port is known once the server listens on it.
-            services(system, public_address=lambda: self.public_address),
+            services(system, public_address=lambda: self.public_address, limits=stated(limits, told.files)),
             authenticator=system.authenticator,
             checker=RequestChecker(limits),
             rate=Rate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grpc_chat._version import __version__
+from grpc_chat.api.stated_limits import stated
 from grpc_chat.core.caller import Caller, Guest
 from grpc_chat.core.logins import REGISTRATIONS
 from grpc_chat.core.system import ChatSystem
@@ -14,8 +15,15 @@ from grpc_chat.wire import chat_pb2 as pb
 class AuthService:
     """See ``AuthService`` in chat.proto."""
 
-    def __init__(self, system: ChatSystem, *, public_address: Callable[[], str] = str) -> None:
+    def __init__(
+        self,
+        system: ChatSystem,
+        *,
+        public_address: Callable[[], str] = str,
+        limits: pb.RequestLimits | None = None,
+    ) -> None:
         self._public_address = public_address
+        self._limits = limits or stated()
         self._logins = system.logins
         self._accounts = system.accounts
         self._tokens = system.access_tokens
@@ -37,6 +45,7 @@ class AuthService:
             password_login=self._logins.password_login,
             providers=self._issuers.providers,
             public_address=self._public_address(),
+            limits=self._limits,
         )
 
     async def register(self, guest: Guest, request: pb.RegisterRequest) -> pb.RegisterResponse:

@@ -134,6 +134,41 @@ class AccessToken:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """How large requests to a server may be; 0 for what an older server does not tell.
+
+    Attributes:
+        id_bytes: The longest id of a room, user or consumer. All texts are measured in bytes of UTF-8.
+        text_bytes: The longest text of a message.
+        name_bytes: The longest name of a person, room, device or token.
+        topic_bytes: The longest topic, reason or status.
+        messages: The most messages that are sent in one call.
+        cursors: The most rooms that are followed in one call.
+        files: The most files that a message carries.
+        file_bytes: The largest file; 0 where none can be uploaded.
+        cards: The most link cards that a message carries.
+        poll_options: The most options of a poll.
+        option_bytes: The longest option.
+        file_name_bytes: The longest name of a file.
+        page_size: The most entries in a page.
+    """
+
+    id_bytes: int = 0
+    text_bytes: int = 0
+    name_bytes: int = 0
+    topic_bytes: int = 0
+    messages: int = 0
+    cursors: int = 0
+    files: int = 0
+    file_bytes: int = 0
+    cards: int = 0
+    poll_options: int = 0
+    option_bytes: int = 0
+    file_name_bytes: int = 0
+    page_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ServerInfo:
     """What a server offers."""
 
@@ -147,3 +182,5 @@ class ServerInfo:
     only one."""
     public_address: str = ""
     """``host:port`` at which clients elsewhere reach it; empty if the server has not been told."""
+    limits: RequestLimits = RequestLimits()
+    """How large requests may be."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Literal
 
@@ -15,6 +15,7 @@ from grpc_chat.sdk.account_models import (
     Login,
     PasswordChange,
     PendingLogin,
+    RequestLimits,
     ServerInfo,
     Session,
     User,
@@ -34,7 +35,7 @@ class AccountCalls(Calls):
         return self._link.token
 
     async def server_info(self) -> ServerInfo:
-        """How to register and log in on this server. Needs no token."""
+        """How to register and log in on this server, and how large requests may be. Needs no token."""
         info = await self._repeat(
             "AuthService/GetServerInfo", pb.GetServerInfoRequest(), pb.GetServerInfoResponse
         )
@@ -47,6 +48,9 @@ class AccountCalls(Calls):
                 provider.name: provider.redirect_port for provider in info.providers if provider.redirect_port
             },
             public_address=info.public_address,
+            limits=RequestLimits(
+                **{field.name: getattr(info.limits, field.name) for field in fields(RequestLimits)}
+            ),
         )
 
     async def register(

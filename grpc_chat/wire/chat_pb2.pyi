@@ -832,8 +832,80 @@ class GetServerInfoRequest(_message.Message):
 Global___GetServerInfoRequest: _TypeAlias = GetServerInfoRequest  # noqa: Y015
 
 @_typing.final
+class RequestLimits(_message.Message):
+    """How large requests to this server may be. A larger one is refused with an error that names the
+    field and the limit; a client that knows the limits can say so before it sends anything.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_BYTES_FIELD_NUMBER: _builtins.int
+    TEXT_BYTES_FIELD_NUMBER: _builtins.int
+    NAME_BYTES_FIELD_NUMBER: _builtins.int
+    TOPIC_BYTES_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    CURSORS_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    FILE_BYTES_FIELD_NUMBER: _builtins.int
+    CARDS_FIELD_NUMBER: _builtins.int
+    POLL_OPTIONS_FIELD_NUMBER: _builtins.int
+    OPTION_BYTES_FIELD_NUMBER: _builtins.int
+    FILE_NAME_BYTES_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    id_bytes: _builtins.int
+    """The longest id of a room, user or consumer, in bytes of UTF-8."""
+    text_bytes: _builtins.int
+    """The longest text of a message, in bytes of UTF-8."""
+    name_bytes: _builtins.int
+    """The longest name of a person, room, device or token, in bytes of UTF-8."""
+    topic_bytes: _builtins.int
+    """The longest topic, reason, status, or title or description of a link card, in bytes of UTF-8."""
+    messages: _builtins.int
+    """The most messages in one SendMessages."""
+    cursors: _builtins.int
+    """The most cursors in one Subscribe or Acknowledge."""
+    files: _builtins.int
+    """The most files that one message carries."""
+    file_bytes: _builtins.int
+    """The largest file, in bytes. 0 where no files can be uploaded."""
+    cards: _builtins.int
+    """The most link cards that one message carries."""
+    poll_options: _builtins.int
+    """The most options of a poll."""
+    option_bytes: _builtins.int
+    """The longest option of a poll, in bytes of UTF-8."""
+    file_name_bytes: _builtins.int
+    """The longest name of a file, in bytes of UTF-8."""
+    page_size: _builtins.int
+    """The most entries in a page; a request for more gets so many."""
+    def __init__(
+        self,
+        *,
+        id_bytes: _builtins.int = ...,
+        text_bytes: _builtins.int = ...,
+        name_bytes: _builtins.int = ...,
+        topic_bytes: _builtins.int = ...,
+        messages: _builtins.int = ...,
+        cursors: _builtins.int = ...,
+        files: _builtins.int = ...,
+        file_bytes: _builtins.int = ...,
+        cards: _builtins.int = ...,
+        poll_options: _builtins.int = ...,
+        option_bytes: _builtins.int = ...,
+        file_name_bytes: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cards", b"cards", "cursors", b"cursors", "file_bytes", b"file_bytes", "file_name_bytes", b"file_name_bytes", "files", b"files", "id_bytes", b"id_bytes", "messages", b"messages", "name_bytes", b"name_bytes", "option_bytes", b"option_bytes", "page_size", b"page_size", "poll_options", b"poll_options", "text_bytes", b"text_bytes", "topic_bytes", b"topic_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestLimits: _TypeAlias = RequestLimits  # noqa: Y015
+
+@_typing.final
 class GetServerInfoResponse(_message.Message):
-    """How to register and log in on a server."""
+    """What a server offers, and how to register and log in on it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -842,6 +914,7 @@ class GetServerInfoResponse(_message.Message):
     PASSWORD_LOGIN_FIELD_NUMBER: _builtins.int
     PROVIDERS_FIELD_NUMBER: _builtins.int
     PUBLIC_ADDRESS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the program."""
     registration: Global___Registration.ValueType
@@ -856,6 +929,10 @@ class GetServerInfoResponse(_message.Message):
     def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoginProvider]:
         """The OpenID Connect issuers that users can log in with."""
 
+    @_builtins.property
+    def limits(self) -> Global___RequestLimits:
+        """How large requests may be."""
+
     def __init__(
         self,
         *,
@@ -864,10 +941,11 @@ class GetServerInfoResponse(_message.Message):
         password_login: _builtins.bool = ...,
         providers: _abc.Iterable[Global___LoginProvider] | None = ...,
         public_address: _builtins.str = ...,
+        limits: Global___RequestLimits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["password_login", b"password_login", "providers", b"providers", "public_address", b"public_address", "registration", b"registration", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "password_login", b"password_login", "providers", b"providers", "public_address", b"public_address", "registration", b"registration", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

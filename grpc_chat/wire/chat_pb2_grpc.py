@@ -168,7 +168,7 @@ class AuthServiceServicer(object):
     """
 
     def GetServerInfo(self, request, context):
-        """Returns how to register and log in on this server.
+        """Returns how to register and log in on this server, and how large requests may be.
         Needs no caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -81,7 +81,7 @@ class AuthServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuthServiceAsyncStub: ...
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetServerInfoRequest, _chat_pb2.GetServerInfoResponse]
-    """Returns how to register and log in on this server.
+    """Returns how to register and log in on this server, and how large requests may be.
     Needs no caller.
     """
     Register: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RegisterRequest, _chat_pb2.RegisterResponse]
@@ -237,7 +237,7 @@ class AuthServiceAsyncStub(AuthServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetServerInfoRequest, _chat_pb2.GetServerInfoResponse]  # type: ignore[assignment]
-    """Returns how to register and log in on this server.
+    """Returns how to register and log in on this server, and how large requests may be.
     Needs no caller.
     """
     Register: _aio.UnaryUnaryMultiCallable[_chat_pb2.RegisterRequest, _chat_pb2.RegisterResponse]  # type: ignore[assignment]
@@ -396,7 +396,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.GetServerInfoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.GetServerInfoResponse, _abc.Awaitable[_chat_pb2.GetServerInfoResponse]]:
-        """Returns how to register and log in on this server.
+        """Returns how to register and log in on this server, and how large requests may be.
         Needs no caller.
         """
 

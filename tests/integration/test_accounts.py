@@ -906,3 +906,12 @@ async def test_no_secret_is_left_anywhere(caplog: pytest.LogCaptureFixture) -> N
         if secret.encode() in content
     ]
     assert not hits
+
+
+async def test_a_server_tells_how_large_requests_may_be() -> None:
+    """Before anyone has logged in: its settings, and not the defaults."""
+    settings: dict[str, Any] = {"limits": {"text_bytes": 300, "files": 2}, "files": {"file_bytes": 5000}}
+    async with running_node("ann", network=False, **settings) as node:
+        limits = (await node.client_within("ann").server_info()).limits
+    assert (limits.text_bytes, limits.files, limits.file_bytes) == (300, 2, 5000)
+    assert (limits.name_bytes, limits.poll_options) == (64, 20)

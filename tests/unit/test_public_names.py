@@ -113,6 +113,7 @@ NAMES = [
     "Registration",
     "RegistrationClosed",
     "RequestIdReused",
+    "RequestLimits",
     "Role",
     "Room",
     "RoomArchived",

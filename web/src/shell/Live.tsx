@@ -4,6 +4,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { ChatContext } from "../app/chat";
 import { type Session, SessionContext } from "../app/context";
 import { forgetKept } from "../app/kept";
+import { learnLimits } from "../app/limits";
 import type { Chat } from "../sync/api";
 import { openChat } from "../sync/openChat";
 import "../ui/lazy.css";
@@ -47,6 +48,19 @@ export function Live({ user, onSignedOut, children }: LiveProps) {
       const connection = chat.connection.value;
       // Later: what it does is about other signals, which this must not depend on.
       if (connection.state === "signed-out") queueMicrotask(() => onSignedOut(connection.why));
+    });
+  }, [chat]);
+
+  useEffect(() => {
+    if (!chat) return;
+    const { auth } = createCalls(identityOf(user));
+    return effect(() => {
+      if (chat.connection.value.state !== "online") return;
+      // Each time: a server that was away may have other settings. It says itself if something is too large.
+      auth.getServerInfo({}).then(
+        ({ limits }) => learnLimits(limits),
+        () => undefined,
+      );
     });
   }, [chat]);
 

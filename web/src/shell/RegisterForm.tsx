@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { inviteCode } from "../app/invite";
+import { limits, tooLong } from "../app/limits";
 import { useForm } from "../app/useForm";
 import { Button } from "../ui/Button";
 import { Field } from "../ui/Field";
@@ -56,7 +57,7 @@ export function RegisterForm({ calls, invite, needsInvite, onSignedIn }: Registe
         hint={text.userIdHint}
         value={userId}
         onValue={setUserId}
-        error={aboutName}
+        error={tooLong(userId, limits.value.idBytes) ?? aboutName}
         required
         autofocus={code !== "" || !needsInvite}
         autocomplete="username"
@@ -68,7 +69,7 @@ export function RegisterForm({ calls, invite, needsInvite, onSignedIn }: Registe
         hint={text.displayNameHint}
         value={displayName}
         onValue={setDisplayName}
-        error={aboutDisplayName}
+        error={tooLong(displayName, limits.value.nameBytes) ?? aboutDisplayName}
         autocomplete="name"
       />
       <Field

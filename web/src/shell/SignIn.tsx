@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { goToIssuer, isBack } from "../app/issuer";
+import { learnLimits } from "../app/limits";
 import { Button } from "../ui/Button";
 import { path } from "../ui/location";
 import { Spinner } from "../ui/Spinner";
@@ -48,6 +49,7 @@ function Choose({ calls, invite, onSignedIn }: SignInProps & { readonly calls: C
     setFailed(undefined);
     try {
       const info = await calls.auth.getServerInfo({});
+      learnLimits(info.limits);
       // The cookie may hold a session still, though this page has forgotten whose.
       const user = trusts(info) ? undefined : await present(calls);
       if (user) onSignedIn({ kind: "cookie", userId: user }, { invite });

@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useChat } from "../app/chat";
 import { useSession } from "../app/context";
+import { bytesOf, limits } from "../app/limits";
 import type { MessageEntry } from "../sync/api";
 import type { EmojiTable } from "../text/EmojiTable";
 import { loadEmojis, loadedEmojis, mayName } from "../text/emojis";
@@ -26,7 +27,6 @@ import { useConversation } from "./Conversation";
 import { lastOwn, slowUntil, whyNot } from "./composing";
 import { EmojiChoice } from "./EmojiChoice";
 import { emojiTone } from "./emojiHabits";
-import { bytesOf, FILES, TEXT_BYTES } from "./limits";
 import { MessageText } from "./MessageText";
 import { roomName } from "./names";
 import { useSecondsUntil } from "./PendingRow";
@@ -121,8 +121,9 @@ function Writing() {
   const attach = (files: Iterable<File>) => {
     if (editing.peek()) return;
     const added = [...files].map((file) => new Upload(calls.files, file));
-    const fitting = added.slice(0, Math.max(0, FILES - uploads.length));
-    if (fitting.length < added.length) showToast(text.tooManyFiles(FILES), { tone: "danger" });
+    const most = limits.value.files;
+    const fitting = added.slice(0, Math.max(0, most - uploads.length));
+    if (fitting.length < added.length) showToast(text.tooManyFiles(most), { tone: "danger" });
     for (const upload of fitting) void upload.send();
     setUploads([...uploads, ...fitting]);
     area.current?.focus();
@@ -169,7 +170,8 @@ function Writing() {
       );
   }, [names]);
 
-  const left = TEXT_BYTES - bytesOf(value);
+  const most = limits.value.textBytes;
+  const left = most - bytesOf(value);
   const fileIds = () =>
     uploads.flatMap(({ state: { value: now } }) => (now.state === "done" ? [now.fileId] : []));
   const ready = () => {
@@ -378,7 +380,13 @@ function Writing() {
         />
       </div>
       <p class={left < 0 ? "composer__hint composer__hint--wrong" : "composer__hint"} role="status">
-        {left < 0 ? text.tooLong(-left) : left < WARN ? text.left(left) : wait > 0 ? text.slow(wait) : ""}
+        {left < 0
+          ? words.common.tooLong(-left, most)
+          : left < WARN
+            ? text.left(left)
+            : wait > 0
+              ? text.slow(wait)
+              : ""}
       </p>
       {completion.list}
       {dropping && <p class="composer__drop">{text.drop}</p>}

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { useChat } from "../app/chat";
+import { limits, tooLong } from "../app/limits";
 import type { SendTo } from "../sync/api";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
@@ -9,7 +10,6 @@ import { CloseIcon } from "../ui/icons";
 import { showError } from "../ui/toasts";
 import { words } from "../words";
 import { useConversation } from "./Conversation";
-import { POLL_OPTIONS } from "./limits";
 import "./PollDialog.css";
 
 const text = words.talk.poll;
@@ -33,6 +33,11 @@ export function PollDialog({ to, onClose }: PollDialogProps) {
   const send = async (event: Event) => {
     event.preventDefault();
     const given = options.map((option) => option.trim()).filter(Boolean);
+    const long = [
+      tooLong(question.trim(), limits.value.textBytes),
+      ...given.map((option) => tooLong(option, limits.value.optionBytes)),
+    ].find(Boolean);
+    if (long) return setWrong(long);
     if (given.length < 2) return setWrong(text.twoOptions);
     if (new Set(given).size < given.length) return setWrong(text.sameOptions);
     const closeTime = closes ? new Date(closes).getTime() : undefined;
@@ -53,13 +58,20 @@ export function PollDialog({ to, onClose }: PollDialogProps) {
   return (
     <Dialog title={text.title} onClose={onClose}>
       <form class="poll-dialog" onSubmit={(event) => void send(event)}>
-        <TextArea label={text.question} value={question} onValue={setQuestion} required rows={2} />
+        <TextArea
+          label={text.question}
+          value={question}
+          error={tooLong(question.trim(), limits.value.textBytes)}
+          onValue={setQuestion}
+          required
+          rows={2}
+        />
         {options.map((option, index) => (
           <div key={index} class="poll-dialog__option">
             <Field
               label={text.option(index + 1)}
               value={option}
-              maxLength={200}
+              error={tooLong(option.trim(), limits.value.optionBytes)}
               required={index < 2}
               onValue={(value) => setOptions(options.map((old, at) => (at === index ? value : old)))}
             />
@@ -72,7 +84,7 @@ export function PollDialog({ to, onClose }: PollDialogProps) {
             )}
           </div>
         ))}
-        {options.length < POLL_OPTIONS && (
+        {options.length < limits.value.pollOptions && (
           <Button size="small" variant="quiet" onClick={() => setOptions([...options, ""])}>
             {text.addOption}
           </Button>

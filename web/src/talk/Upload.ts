@@ -1,4 +1,5 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
+import { refusesFile } from "../app/limits";
 import type { Calls } from "../wire/calls";
 import { toChatError } from "../wire/errors";
 
@@ -31,6 +32,11 @@ export class Upload {
 
   /** Also after a failure. It never rejects: `state` says what became of it. */
   async send(): Promise<void> {
+    const refusal = refusesFile({ name: this.name, size: this.file.size });
+    if (refusal) {
+      this.now.value = { state: "failed", why: refusal };
+      return;
+    }
     this.now.value = { state: "sending", sent: 0 };
     try {
       let offset = await this.begin();

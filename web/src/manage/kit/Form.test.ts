@@ -1,3 +1,4 @@
+// @vitest-environment happy-dom
 import { describe, expect, it } from "vitest";
 import { ChatError, Code } from "../../wire/errors";
 import { words } from "../../words";
@@ -18,6 +19,22 @@ describe("Form", () => {
     expect(form.failure.value).toBeUndefined();
     form.set("newPassword", "xy");
     expect(form.errors.value).toEqual({});
+  });
+
+  it("says what is too long before the server does, and does not ask it", async () => {
+    const form = new Form({ name: "", topic: "", note: "" });
+    form.set("name", "é".repeat(33));
+    form.set("note", "x".repeat(10_000));
+    expect(form.errors.value).toEqual({ name: words.common.tooLong(2, 64) });
+    let asked = 0;
+    const ask = async () => {
+      asked++;
+    };
+    expect(await form.submit(ask)).toBe(false);
+    form.set("name", "é".repeat(32));
+    expect(form.errors.value).toEqual({});
+    expect(await form.submit(ask)).toBe(true);
+    expect(asked).toBe(1);
   });
 
   it("finds the field behind a path, by a table, and by the reason", async () => {

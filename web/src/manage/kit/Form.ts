@@ -1,6 +1,17 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
+import { type Limits, limits, tooLong } from "../../app/limits";
 import { type ChatError, toChatError } from "../../wire/errors";
 import { words } from "../../words";
+
+/** Which limit fields have, by their names, which are those of requests. */
+const LIMITS: Readonly<Record<string, keyof Limits>> = {
+  userId: "idBytes",
+  name: "nameBytes",
+  displayName: "nameBytes",
+  deviceName: "nameBytes",
+  topic: "topicBytes",
+  reason: "topicBytes",
+};
 
 /**
  * What somebody fills in, and what the server says about it.
@@ -52,10 +63,19 @@ export class Form<V extends object> {
 
   set<K extends keyof V>(key: K, value: V[K]): void {
     this.#values.value = { ...this.#values.value, [key]: value };
-    if (this.#errors.value[key] !== undefined) {
+    const long = this.#tooLong(key);
+    if (long) this.refuse(key, long);
+    else if (this.#errors.value[key] !== undefined) {
       const { [key]: _, ...others } = this.#errors.value;
       this.#errors.value = others as Partial<Record<keyof V, string>>;
     }
+  }
+
+  /** What the server would say of a text that is too long, before it is asked. */
+  #tooLong(key: keyof V): string | undefined {
+    const limit = LIMITS[String(key)];
+    const value = this.#values.value[key];
+    return limit && typeof value === "string" ? tooLong(value, limits.peek()[limit]) : undefined;
   }
 
   /** Takes values for saved ones: everything is as it is at the server. */
@@ -74,8 +94,13 @@ export class Form<V extends object> {
   /** Carries out `action`, unless it is under way already. Returns whether it succeeded. */
   async submit(action: (values: V) => Promise<void>): Promise<boolean> {
     if (this.#busy.value) return false;
-    this.#busy.value = true;
     this.#errors.value = {};
+    for (const key of Object.keys(this.#values.value) as (keyof V)[]) {
+      const long = this.#tooLong(key);
+      if (long) this.refuse(key, long);
+    }
+    if (Object.keys(this.#errors.value).length > 0) return false;
+    this.#busy.value = true;
     this.#failure.value = undefined;
     try {
       await action(this.#values.value);

@@ -222,9 +222,9 @@ export const talk = {
     schedule: "Send later",
     moreActions: "More to send",
     drop: "Drop files to attach them",
-    tooLong: (over: number): string => plural(over, { one: "# byte too long", other: "# bytes too long" }),
     left: (bytes: number): string => plural(bytes, { one: "# byte left", other: "# bytes left" }),
-    tooManyFiles: (most: number): string => `A message carries at most ${formatNumber(most)} files.`,
+    tooManyFiles: (most: number): string =>
+      `A message carries at most ${plural(most, { one: "# file", other: "# files" })}.`,
     uploading: (percent: number): string => `${formatNumber(percent)} %`,
     uploaded: "uploaded",
     waitForUploads: "Files are still being uploaded.",
