@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { useChat } from "../app/chat";
 import { useSession } from "../app/context";
+import { chooseLook, look, THEMES } from "../app/look";
 import { personPath, settingsPath } from "../app/paths";
 import { Avatar } from "../ui/Avatar";
 import { Button } from "../ui/Button";
@@ -11,7 +12,6 @@ import { Menu } from "../ui/Menu";
 import { showError } from "../ui/toasts";
 import { words } from "../words";
 import { ConnectionMark } from "./ConnectionLine";
-import { chooseTheme, THEMES, theme } from "./theme";
 import "./UserBar.css";
 
 const text = words.shell;
@@ -47,9 +47,9 @@ export function UserBar() {
           "separator",
           ...THEMES.map((one) => ({
             label: text.theme[one],
-            icon: one === theme.value && <CheckIcon />,
-            checked: one === theme.value,
-            onSelect: () => chooseTheme(one),
+            icon: one === look.value.theme && <CheckIcon />,
+            checked: one === look.value.theme,
+            onSelect: () => chooseLook({ theme: one }),
           })),
           "separator",
           {

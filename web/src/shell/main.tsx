@@ -1,14 +1,14 @@
 import { render } from "preact";
+import { followLook } from "../app/look";
 import "../ui/tokens.css";
 import "../ui/base.css";
 import { followLinks } from "../ui/location";
 import { App } from "./App";
 import { find } from "./router";
 import { routes } from "./routes";
-import { followTheme } from "./theme";
 import { keepClient } from "./updates";
 
-followTheme();
+followLook();
 followLinks((path) => find(routes, path) !== undefined);
 
 const root = document.getElementById("app");

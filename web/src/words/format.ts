@@ -6,13 +6,33 @@ const numbers = new Intl.NumberFormat(LANGUAGE);
 const compact = new Intl.NumberFormat(LANGUAGE, { notation: "compact", maximumFractionDigits: 1 });
 const lists = new Intl.ListFormat(LANGUAGE, { type: "conjunction" });
 const relative = new Intl.RelativeTimeFormat(LANGUAGE, { numeric: "auto" });
-// Not `LANGUAGE`: whether it is 14:30 or 2:30 pm is a habit of the reader's.
-const times = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const days = new Intl.DateTimeFormat(LANGUAGE, { weekday: "long", day: "numeric", month: "long" });
 const daysOfYears = new Intl.DateTimeFormat(LANGUAGE, { day: "numeric", month: "long", year: "numeric" });
-const moments = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "short" });
+// Whether it is 14:30 or 2:30 pm is a habit of the reader's, and not of the language of the words.
+const LOCAL = new Intl.DateTimeFormat(undefined, { hour: "numeric" }).resolvedOptions().hour12 ?? false;
+let times = timesWith(LOCAL);
+let moments = momentsWith(LOCAL);
 
 const DAY = 24 * 60 * 60 * 1000;
+
+/** Write times with twelve hours or with 24; `undefined` is as the reader's system writes them. */
+export function setTwelveHours(twelve: boolean | undefined): void {
+  times = timesWith(twelve ?? LOCAL);
+  moments = momentsWith(twelve ?? LOCAL);
+}
+
+function timesWith(twelve: boolean): Intl.DateTimeFormat {
+  return new Intl.DateTimeFormat(LANGUAGE, { hour: "numeric", minute: "2-digit", ...hoursOf(twelve) });
+}
+
+function momentsWith(twelve: boolean): Intl.DateTimeFormat {
+  return new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "short", ...hoursOf(twelve) });
+}
+
+// Not `hour12`, which makes midnight 24:00 in some languages.
+function hoursOf(twelve: boolean): { hourCycle: "h12" | "h23" } {
+  return { hourCycle: twelve ? "h12" : "h23" };
+}
 
 /** The form of a word that goes with a number; `#` in it stands for the number. */
 export function plural(

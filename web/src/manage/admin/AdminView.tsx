@@ -2,7 +2,7 @@ import type { ComponentType } from "preact";
 import { useSession } from "../../app/context";
 import { adminPath } from "../../app/paths";
 import { BotIcon, FlagIcon, HashIcon, InfoIcon, LinkIcon, PeopleIcon } from "../../ui/icons";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { LoadedView } from "../kit/LoadedView";
 import { ManageRoot } from "../kit/ManageRoot";
 import { Notice } from "../kit/Notice";
@@ -18,7 +18,7 @@ import { UserPage } from "./UserPage";
 import { UsersPage } from "./UsersPage";
 
 interface Entry {
-  readonly key: keyof typeof words.manage.admin.pages;
+  readonly key: keyof typeof manageWords.admin.pages;
   readonly icon: ComponentType;
   readonly page: ComponentType;
 }
@@ -35,7 +35,7 @@ const ENTRIES: readonly Entry[] = [
 /** `/admin`, `/admin/:section` and `/admin/users/:userId`. */
 export function AdminView({ params }: { readonly params: Readonly<Record<string, string>> }) {
   const { calls } = useSession();
-  const text = words.manage.admin;
+  const text = manageWords.admin;
   const allowed = useLoaded((signal) => isAdmin(calls, signal), []);
   const section = params.userId ? "users" : params.section;
   const shown = ENTRIES.find((entry) => entry.key === section) ?? ENTRIES[0];

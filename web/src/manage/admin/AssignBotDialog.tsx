@@ -1,9 +1,9 @@
 import { useSession } from "../../app/context";
 import { showToast } from "../../ui/toasts";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { FormDialog } from "../kit/FormDialog";
 
-const text = words.manage.admin.bots;
+const text = manageWords.admin.bots;
 
 interface AssignBotDialogProps {
   readonly botId: string;

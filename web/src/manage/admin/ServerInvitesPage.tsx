@@ -1,16 +1,16 @@
 import { useSession } from "../../app/context";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { InviteLinks } from "../kit/InviteLinks";
 import { Page } from "../kit/Page";
 import { fromLength } from "../kit/times";
 
-const text = words.manage.admin.invites;
+const text = manageWords.admin.invites;
 
 /** The links with which people register. */
 export function ServerInvitesPage() {
   const { calls } = useSession();
   return (
-    <Page title={words.manage.admin.pages.invites} lead={text.lead}>
+    <Page title={manageWords.admin.pages.invites} lead={text.lead}>
       <InviteLinks
         title={text.title}
         roles={[]}

@@ -1,18 +1,19 @@
 import { useSession } from "../../app/context";
 import { type GetServerInfoResponse, Registration } from "../../wire/chat_pb";
-import { formatList, words } from "../../words";
+import { formatList } from "../../words";
+import { manageWords } from "../../words/manage";
 import { LoadedView } from "../kit/LoadedView";
 import { Page } from "../kit/Page";
 import { useLoaded } from "../kit/useLoaded";
 
-const text = words.manage.admin.server;
+const text = manageWords.admin.server;
 
 /** What the API tells of the server. */
 export function ServerPage() {
   const { calls } = useSession();
   const info = useLoaded((signal) => calls.auth.getServerInfo({}, { signal }), []);
   return (
-    <Page title={words.manage.admin.pages.server} lead={text.lead}>
+    <Page title={manageWords.admin.pages.server} lead={text.lead}>
       <LoadedView loaded={info}>
         {(found) => (
           <dl class="facts">

@@ -1,14 +1,14 @@
 import { useSession } from "../../app/context";
 import { showToast } from "../../ui/toasts";
 import type { Report } from "../../wire/chat_pb";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { Page } from "../kit/Page";
 import { PagedList } from "../kit/PagedList";
 import { usePaged } from "../kit/usePaged";
 import { ReportRow, reportKey } from "../rooms/ReportsPage";
 
-const text = words.manage.admin.reports;
-const { reports: own } = words.manage.rooms;
+const text = manageWords.admin.reports;
+const { reports: own } = manageWords.rooms;
 
 /** The reports of messages in all rooms. */
 export function ServerReportsPage() {
@@ -28,7 +28,7 @@ export function ServerReportsPage() {
     showToast(own.resolved(answer.resolved));
   };
   return (
-    <Page title={words.manage.admin.pages.reports} lead={text.lead}>
+    <Page title={manageWords.admin.pages.reports} lead={text.lead}>
       <PagedList paged={reports} keyOf={reportKey} label={own.list} empty={own.empty}>
         {(report) => (
           <ReportRow report={report} where={text.room(report.roomId)} onResolve={() => resolve(report)} />

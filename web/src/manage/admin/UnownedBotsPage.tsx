@@ -3,13 +3,13 @@ import { useSession } from "../../app/context";
 import { Avatar } from "../../ui/Avatar";
 import { Button } from "../../ui/Button";
 import type { UserRecord } from "../../wire/chat_pb";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { Page, Row } from "../kit/Page";
 import { PagedList } from "../kit/PagedList";
 import { usePaged } from "../kit/usePaged";
 import { AssignBotDialog } from "./AssignBotDialog";
 
-const text = words.manage.admin.bots;
+const text = manageWords.admin.bots;
 
 /** The bots whose owners are blocked: among all accounts, because the server has no list of them. */
 export function UnownedBotsPage() {
@@ -29,13 +29,13 @@ export function UnownedBotsPage() {
     if (next && !loading && !bots.error.value) void bots.more();
   }, [next, loading]);
   return (
-    <Page title={words.manage.admin.pages.bots} lead={text.lead}>
+    <Page title={manageWords.admin.pages.bots} lead={text.lead}>
       <PagedList paged={bots} keyOf={idOf} label={text.list} empty={text.empty}>
         {(record) => (
           <Row
             lead={<Avatar userId={idOf(record)} name={record.user?.displayName ?? ""} />}
             title={record.user?.displayName || idOf(record)}
-            badges={[record.blockedItself && words.manage.admin.users.blocked]}
+            badges={[record.blockedItself && manageWords.admin.users.blocked]}
             detail={[
               idOf(record),
               record.user?.ownerUserId && text.ownedBy(record.user.ownerUserId),

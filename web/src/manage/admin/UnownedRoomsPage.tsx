@@ -3,14 +3,14 @@ import { useSession } from "../../app/context";
 import { Button } from "../../ui/Button";
 import { showToast } from "../../ui/toasts";
 import { RoomKind, type UnownedRoom } from "../../wire/chat_pb";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { FormDialog } from "../kit/FormDialog";
 import { Page, Row } from "../kit/Page";
 import { PagedList } from "../kit/PagedList";
 import { RoomIcon } from "../kit/RoomIcon";
 import { usePaged } from "../kit/usePaged";
 
-const text = words.manage.admin.rooms;
+const text = manageWords.admin.rooms;
 
 /** The rooms whose owners are all blocked. */
 export function UnownedRoomsPage() {
@@ -30,9 +30,9 @@ export function UnownedRoomsPage() {
     rooms.drop(room);
     showToast(text.assigned(request.userId, room.name || room.roomId));
   };
-  const { kinds, members } = words.manage.rooms;
+  const { kinds, members } = manageWords.rooms;
   return (
-    <Page title={words.manage.admin.pages.rooms} lead={text.lead}>
+    <Page title={manageWords.admin.pages.rooms} lead={text.lead}>
       <PagedList paged={rooms} keyOf={(room) => room.roomId} label={text.list} empty={text.empty}>
         {(room) => (
           <Row

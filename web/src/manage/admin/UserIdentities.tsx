@@ -1,15 +1,15 @@
 import { useSession } from "../../app/context";
 import { showToast } from "../../ui/toasts";
 import type { Identity } from "../../wire/chat_pb";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { confirm } from "../kit/confirm";
 import { LoadedView } from "../kit/LoadedView";
 import { Section } from "../kit/Page";
 import { useLoaded } from "../kit/useLoaded";
 import { IdentityRow, labelOf } from "../settings/IdentitiesPage";
 
-const text = words.manage.admin.user;
-const { identities: own } = words.manage.settings;
+const text = manageWords.admin.user;
+const { identities: own } = manageWords.settings;
 
 /** The accounts elsewhere that an account logs in with. */
 export function UserIdentities({

@@ -6,7 +6,8 @@ import { Checkbox } from "../../ui/Field";
 import { BackIcon } from "../../ui/icons";
 import { showToast } from "../../ui/toasts";
 import { UserKind, type UserRecord } from "../../wire/chat_pb";
-import { formatList, formatMoment, words } from "../../words";
+import { formatList, formatMoment } from "../../words";
+import { manageWords } from "../../words/manage";
 import { confirm } from "../kit/confirm";
 import { FormDialog } from "../kit/FormDialog";
 import { useForm } from "../kit/FormView";
@@ -20,7 +21,7 @@ import { findAccount } from "./findAccount";
 import { UserIdentities } from "./UserIdentities";
 import { UserSessions } from "./UserSessions";
 
-const text = words.manage.admin.user;
+const text = manageWords.admin.user;
 
 /** An account, and what administrators do with it. */
 export function UserPage({ userId }: { readonly userId: string }) {
@@ -37,7 +38,7 @@ export function UserPage({ userId }: { readonly userId: string }) {
           record ? (
             <Account record={record} onChanged={found.set} onReload={found.reload} />
           ) : (
-            <Notice>{words.manage.admin.users.nothing(userId)}</Notice>
+            <Notice>{manageWords.admin.users.nothing(userId)}</Notice>
           )
         }
       </LoadedView>
@@ -225,8 +226,8 @@ function AccountActions({ record, onChanged, onEnded }: ActionsProps) {
           initial={{ newPassword: "", endBotTokens: false }}
           fields={{
             newPassword: {
-              label: words.manage.admin.users.password,
-              hint: words.manage.admin.users.passwordHint,
+              label: manageWords.admin.users.password,
+              hint: manageWords.admin.users.passwordHint,
               type: "password",
             },
           }}

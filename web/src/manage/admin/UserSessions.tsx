@@ -2,14 +2,14 @@ import { useSession } from "../../app/context";
 import { Button } from "../../ui/Button";
 import { showToast } from "../../ui/toasts";
 import type { Session } from "../../wire/chat_pb";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { confirm } from "../kit/confirm";
 import { Row, Section } from "../kit/Page";
 import { PagedList } from "../kit/PagedList";
 import { usePaged } from "../kit/usePaged";
 import { isLogin, nameOf, sessionFacts } from "../settings/SessionsPage";
 
-const text = words.manage.admin.user;
+const text = manageWords.admin.user;
 
 interface UserSessionsProps {
   readonly userId: string;

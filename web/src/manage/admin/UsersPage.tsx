@@ -6,7 +6,8 @@ import { Checkbox, Field } from "../../ui/Field";
 import { PlusIcon } from "../../ui/icons";
 import { showToast } from "../../ui/toasts";
 import { UserKind, type UserRecord } from "../../wire/chat_pb";
-import { formatRelative, words } from "../../words";
+import { formatRelative } from "../../words";
+import { manageWords } from "../../words/manage";
 import { FormDialog } from "../kit/FormDialog";
 import { Page, Row } from "../kit/Page";
 import { PagedList } from "../kit/PagedList";
@@ -15,7 +16,7 @@ import { usePaged } from "../kit/usePaged";
 import { useQuery } from "../kit/useQuery";
 import { accountPath } from "./accountPath";
 
-const text = words.manage.admin.users;
+const text = manageWords.admin.users;
 
 const NEW = { userId: "", displayName: "", password: "", admin: false };
 
@@ -43,7 +44,7 @@ export function UsersPage() {
   };
   return (
     <Page
-      title={words.manage.admin.pages.users}
+      title={manageWords.admin.pages.users}
       lead={text.lead}
       actions={
         <Button variant="primary" onClick={() => setCreating(true)}>
@@ -71,7 +72,7 @@ export function UsersPage() {
           initial={NEW}
           places={{ USER_EXISTS: "userId" }}
           fields={{
-            userId: { label: words.manage.kit.userId, hint: words.manage.kit.userIdHint, plain: true },
+            userId: { label: manageWords.kit.userId, hint: manageWords.kit.userIdHint, plain: true },
             displayName: { label: text.displayName },
             password: { label: text.password, hint: text.passwordHint, type: "password" },
           }}
@@ -81,7 +82,7 @@ export function UsersPage() {
           {(form) => (
             <Checkbox
               label={text.isAdmin}
-              hint={words.manage.admin.user.makeAdminEffect}
+              hint={manageWords.admin.user.makeAdminEffect}
               checked={form.values.value.admin}
               onChecked={(on) => form.set("admin", on)}
             />

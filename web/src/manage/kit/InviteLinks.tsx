@@ -6,6 +6,7 @@ import { PlusIcon } from "../../ui/icons";
 import { showToast } from "../../ui/toasts";
 import { type Invite, Role } from "../../wire/chat_pb";
 import { formatMoment, formatRelative, words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { confirm } from "./confirm";
 import { FormView, useForm } from "./FormView";
 import { Notice } from "./Notice";
@@ -17,7 +18,7 @@ import { Secret } from "./Secret";
 import { DAY, HOUR, toTime } from "./times";
 import { usePaged } from "./usePaged";
 
-const text = words.manage.rooms.links;
+const text = manageWords.rooms.links;
 
 type Lifetime = keyof typeof text.lifetimes;
 
@@ -98,7 +99,7 @@ function InviteRow({ invite, onRevoke }: { readonly invite: Invite; readonly onR
       ]}
       detail={[
         made !== undefined && text.by(invite.createdByUserId, formatMoment(made)),
-        ends !== undefined && words.manage.kit.expires(formatRelative(ends)),
+        ends !== undefined && manageWords.kit.expires(formatRelative(ends)),
       ]}
       actions={
         <Button size="small" onClick={onRevoke}>

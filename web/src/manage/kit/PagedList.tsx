@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { Button } from "../../ui/Button";
 import { Spinner } from "../../ui/Spinner";
 import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { errorText } from "./Form";
 import { Notice } from "./Notice";
 import type { Paged } from "./Paged";
@@ -67,7 +68,7 @@ export function PagedList<T>({ paged, keyOf, label, empty, children, shows }: Pa
       )}
       {items.length > 0 && next !== "" && next !== undefined && !error && (
         <Button class="paged-list__more" size="small" busy={loading === "more"} onClick={() => void onMore()}>
-          {words.manage.kit.showMore}
+          {manageWords.kit.showMore}
         </Button>
       )}
     </div>

@@ -1,7 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import { Button } from "../../ui/Button";
 import { CopyIcon } from "../../ui/icons";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import "./Secret.css";
 
 interface SecretProps {
@@ -37,10 +37,10 @@ export function Secret({ label, value }: SecretProps) {
       />
       <Button onClick={() => void copy()}>
         <CopyIcon />
-        {words.manage.kit.copy}
+        {manageWords.kit.copy}
       </Button>
       <p class="secret__done" role="status">
-        {copied === undefined ? "" : copied ? words.manage.kit.copied : words.manage.kit.selected}
+        {copied === undefined ? "" : copied ? manageWords.kit.copied : manageWords.kit.selected}
       </p>
     </div>
   );

@@ -1,11 +1,11 @@
 import { Role } from "../../wire/chat_pb";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 
 /** From the least to the most that a member may do. */
 export const ROLES = [Role.READER, Role.MEMBER, Role.ADMIN, Role.OWNER] as const;
 
 export function roleName(role: Role): string {
-  const { reader, member, admin, owner } = words.manage.rooms.roles;
+  const { reader, member, admin, owner } = manageWords.rooms.roles;
   const names: Partial<Record<Role, string>> = {
     [Role.READER]: reader,
     [Role.MEMBER]: member,
@@ -27,7 +27,7 @@ export function givable(mine: Role): readonly Role[] {
 
 /** What a role allows, in a sentence. */
 export function roleHint(role: Role): string {
-  const { reader, member, admin, owner } = words.manage.rooms.roleHints;
+  const { reader, member, admin, owner } = manageWords.rooms.roleHints;
   const hints: Partial<Record<Role, string>> = {
     [Role.READER]: reader,
     [Role.MEMBER]: member,

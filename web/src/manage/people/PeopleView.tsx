@@ -6,7 +6,7 @@ import { Field } from "../../ui/Field";
 import { navigate } from "../../ui/location";
 import { type User, UserKind } from "../../wire/chat_pb";
 import { Code } from "../../wire/errors";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { FormView, useForm } from "../kit/FormView";
 import { ManageRoot } from "../kit/ManageRoot";
 import { Alone, Page, Row } from "../kit/Page";
@@ -15,7 +15,7 @@ import { usePaged } from "../kit/usePaged";
 import { useQuery } from "../kit/useQuery";
 import { PersonCard } from "./PersonCard";
 
-const text = words.manage.people;
+const text = manageWords.people;
 
 /** `/people`, the directory, and `/people/:userId`, what there is to know of somebody. */
 export function PeopleView({ params }: { readonly params: Readonly<Record<string, string>> }) {
@@ -83,7 +83,7 @@ function LookUp() {
   return (
     <FormView form={form} onSubmit={look} submit={text.byName} onlyChanged>
       <Field
-        label={words.manage.kit.userId}
+        label={manageWords.kit.userId}
         error={form.errors.value.userId}
         value={form.values.value.userId}
         autoComplete="off"

@@ -6,7 +6,8 @@ import { BackIcon } from "../../ui/icons";
 import { showToast } from "../../ui/toasts";
 import type { Calls } from "../../wire/calls";
 import { type Presence, PresenceState, type User, UserKind } from "../../wire/chat_pb";
-import { formatRelative, words } from "../../words";
+import { formatRelative } from "../../words";
+import { manageWords } from "../../words/manage";
 import { confirm } from "../kit/confirm";
 import { useForm } from "../kit/FormView";
 import { LoadedView } from "../kit/LoadedView";
@@ -18,7 +19,7 @@ import { blockedText } from "../settings/BlocksPage";
 import "./PersonCard.css";
 import { writeDirectly } from "./writeDirectly";
 
-const text = words.manage.people.card;
+const text = manageWords.people.card;
 
 interface Found {
   readonly user: User;
@@ -84,7 +85,7 @@ function Card({ found, accounts, onChanged }: CardProps) {
   const unblock = async () => {
     await calls.auth.deleteBlock({ userId: user.userId });
     onChanged({ ...found, blocked: false });
-    showToast(words.manage.settings.blocks.unblocked(name));
+    showToast(manageWords.settings.blocks.unblocked(name));
   };
 
   return (

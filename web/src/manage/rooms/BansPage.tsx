@@ -5,7 +5,8 @@ import { Button } from "../../ui/Button";
 import { PlusIcon } from "../../ui/icons";
 import { showToast } from "../../ui/toasts";
 import type { Ban } from "../../wire/chat_pb";
-import { formatMoment, words } from "../../words";
+import { formatMoment } from "../../words";
+import { manageWords } from "../../words/manage";
 import { FormDialog } from "../kit/FormDialog";
 import { useForm } from "../kit/FormView";
 import { Notice } from "../kit/Notice";
@@ -16,8 +17,8 @@ import { toTime } from "../kit/times";
 import { usePaged } from "../kit/usePaged";
 import type { RoomPageProps } from "./RoomSettingsView";
 
-const text = words.manage.rooms.bans;
-const { people } = words.manage.rooms;
+const text = manageWords.rooms.bans;
+const { people } = manageWords.rooms;
 
 /** Those who may not join the room. */
 export function BansPage({ room }: RoomPageProps) {
@@ -39,7 +40,7 @@ export function BansPage({ room }: RoomPageProps) {
   };
   return (
     <Page
-      title={words.manage.rooms.settings.pages.bans}
+      title={manageWords.rooms.settings.pages.bans}
       lead={text.lead}
       actions={
         <Button onClick={() => setAdding(true)}>
@@ -60,8 +61,8 @@ export function BansPage({ room }: RoomPageProps) {
           initial={{ userId: "", reason: "" }}
           places={{ USER_NOT_FOUND: "userId", PERMISSION_DENIED: "userId" }}
           fields={{
-            userId: { label: words.manage.kit.userId, plain: true },
-            reason: { label: words.manage.kit.optionalReason, hint: people.reasonHint },
+            userId: { label: manageWords.kit.userId, plain: true },
+            reason: { label: manageWords.kit.optionalReason, hint: people.reasonHint },
           }}
           onSubmit={add}
           onClose={() => setAdding(false)}

@@ -4,12 +4,12 @@ import { roomPath } from "../../app/paths";
 import { Select } from "../../ui/Field";
 import { navigate } from "../../ui/location";
 import { History, Posting, RoomKind } from "../../wire/chat_pb";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { FormDialog } from "../kit/FormDialog";
 import { RadioGroup } from "../kit/FormView";
 
-const text = words.manage.rooms.create;
-const { history, posting } = words.manage.rooms;
+const text = manageWords.rooms.create;
+const { history, posting } = manageWords.rooms;
 
 export const HISTORIES = [
   { value: String(History.ALL), label: history.all },

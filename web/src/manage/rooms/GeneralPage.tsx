@@ -3,6 +3,7 @@ import { Checkbox, Field, Select, TextArea } from "../../ui/Field";
 import { showToast } from "../../ui/toasts";
 import { Receipts, Role, type Room, RoomKind } from "../../wire/chat_pb";
 import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { FormView, useForm } from "../kit/FormView";
 import { lengthText } from "../kit/lengths";
 import { Notice } from "../kit/Notice";
@@ -13,7 +14,7 @@ import { HISTORIES, POSTINGS } from "./CreateRoomDialog";
 import { RoomEnd } from "./RoomEnd";
 import type { RoomPageProps } from "./RoomSettingsView";
 
-const text = words.manage.rooms.settings;
+const text = manageWords.rooms.settings;
 
 const SLOW_MODES = [5_000, 10_000, 30_000, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR];
 const EDIT_WINDOWS = [5 * MINUTE, 15 * MINUTE, HOUR, DAY, 7 * DAY];
@@ -60,7 +61,7 @@ export function GeneralPage({ room, onChanged }: RoomPageProps) {
     form.reset(valuesOf(answer.room));
     // The answer has less of a room than GetRoom: what does not change with settings stays.
     onChanged({ ...answer.room, pins: room.pins, ...(room.readMarker && { readMarker: room.readMarker }) });
-    showToast(words.manage.kit.saved);
+    showToast(manageWords.kit.saved);
   };
 
   return (
@@ -183,7 +184,7 @@ function lengthChoices(
 }
 
 function kindName(room: Room): string {
-  const { kinds, members } = words.manage.rooms;
+  const { kinds, members } = manageWords.rooms;
   if (room.kind === RoomKind.DIRECT) return kinds.direct;
   return `${room.kind === RoomKind.PUBLIC ? kinds.public : kinds.private} · ${members(room.memberCount)}`;
 }

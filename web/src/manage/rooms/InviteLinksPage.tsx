@@ -1,6 +1,6 @@
 import { useSession } from "../../app/context";
 import { Role } from "../../wire/chat_pb";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { InviteLinks } from "../kit/InviteLinks";
 import { Page } from "../kit/Page";
 import { givable } from "../kit/roles";
@@ -8,14 +8,14 @@ import { roomName } from "../kit/roomName";
 import { fromLength } from "../kit/times";
 import type { RoomPageProps } from "./RoomSettingsView";
 
-const text = words.manage.rooms.links;
+const text = manageWords.rooms.links;
 
 /** The links with which people join the room. */
 export function InviteLinksPage({ room }: RoomPageProps) {
   const { calls } = useSession();
   const { roomId } = room;
   return (
-    <Page title={words.manage.rooms.settings.pages.links} lead={text.lead}>
+    <Page title={manageWords.rooms.settings.pages.links} lead={text.lead}>
       <InviteLinks
         title={text.title(roomName(room))}
         roles={givable(room.role).filter((role) => role < Role.OWNER)}

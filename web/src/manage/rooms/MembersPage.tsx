@@ -9,7 +9,8 @@ import { navigate } from "../../ui/location";
 import { Menu, type MenuItem } from "../../ui/Menu";
 import { showToast } from "../../ui/toasts";
 import { type Member, Role, type Room, RoomKind, UserKind } from "../../wire/chat_pb";
-import { formatMoment, words } from "../../words";
+import { formatMoment } from "../../words";
+import { manageWords } from "../../words/manage";
 import { confirm } from "../kit/confirm";
 import { FormDialog } from "../kit/FormDialog";
 import { RadioGroup } from "../kit/FormView";
@@ -22,7 +23,7 @@ import { usePaged } from "../kit/usePaged";
 import { writeDirectly } from "../people/writeDirectly";
 import type { RoomPageProps } from "./RoomSettingsView";
 
-const text = words.manage.rooms.people;
+const text = manageWords.rooms.people;
 
 type Open = { readonly what: "add" } | { readonly what: "role"; readonly member: Member };
 
@@ -81,7 +82,7 @@ export function MembersPage({ room, onChanged }: RoomPageProps) {
     confirm({
       title: text.removeTitle(nameOf(member), roomName(room)),
       effects: <p>{room.kind === RoomKind.PUBLIC ? text.removePublic : text.removePrivate}</p>,
-      reason: { label: words.manage.kit.optionalReason, hint: text.reasonHint },
+      reason: { label: manageWords.kit.optionalReason, hint: text.reasonHint },
       action: text.removeIt,
       danger: true,
       run: async ({ reason }) => {
@@ -96,7 +97,7 @@ export function MembersPage({ room, onChanged }: RoomPageProps) {
     confirm({
       title: text.banTitle(nameOf(member), roomName(room)),
       effects: <p>{text.banEffect}</p>,
-      reason: { label: words.manage.kit.optionalReason, hint: text.reasonHint },
+      reason: { label: manageWords.kit.optionalReason, hint: text.reasonHint },
       action: text.banIt,
       danger: true,
       run: async ({ reason }) => {
@@ -135,8 +136,8 @@ export function MembersPage({ room, onChanged }: RoomPageProps) {
 
   return (
     <Page
-      title={words.manage.rooms.settings.pages.members}
-      lead={words.manage.rooms.members(room.memberCount)}
+      title={manageWords.rooms.settings.pages.members}
+      lead={manageWords.rooms.members(room.memberCount)}
       actions={
         mayAdd && (
           <Button variant="primary" onClick={() => setOpen({ what: "add" })}>
@@ -173,8 +174,8 @@ export function MembersPage({ room, onChanged }: RoomPageProps) {
           initial={{ userId: "", role: Role.MEMBER as Role, reason: "" }}
           places={{ USER_NOT_FOUND: "userId", NOT_ACCEPTED: "userId", BANNED: "userId" }}
           fields={{
-            userId: { label: words.manage.kit.userId, plain: true },
-            reason: { label: words.manage.kit.optionalReason, hint: text.reasonHint },
+            userId: { label: manageWords.kit.userId, plain: true },
+            reason: { label: manageWords.kit.optionalReason, hint: text.reasonHint },
           }}
           onSubmit={add}
           onClose={close}
@@ -266,7 +267,7 @@ function RoleDialog({ room, member, self, onSubmit, onClose }: RoleDialogProps) 
             error={form.errors.value.role}
           />
           <Field
-            label={words.manage.kit.optionalReason}
+            label={manageWords.kit.optionalReason}
             hint={text.reasonHint}
             error={form.errors.value.reason}
             value={form.values.value.reason}

@@ -3,7 +3,8 @@ import { messagePath } from "../../app/paths";
 import { Button } from "../../ui/Button";
 import { showToast } from "../../ui/toasts";
 import type { Report } from "../../wire/chat_pb";
-import { formatMoment, words } from "../../words";
+import { formatMoment } from "../../words";
+import { manageWords } from "../../words/manage";
 import { useForm } from "../kit/FormView";
 import { Notice } from "../kit/Notice";
 import { Page, Row } from "../kit/Page";
@@ -12,7 +13,7 @@ import { toTime } from "../kit/times";
 import { usePaged } from "../kit/usePaged";
 import type { RoomPageProps } from "./RoomSettingsView";
 
-const text = words.manage.rooms.reports;
+const text = manageWords.rooms.reports;
 
 /** The reports of the room's messages that wait. */
 export function ReportsPage({ room: { roomId } }: RoomPageProps) {
@@ -26,7 +27,7 @@ export function ReportsPage({ room: { roomId } }: RoomPageProps) {
     [roomId],
   );
   return (
-    <Page title={words.manage.rooms.settings.pages.reports} lead={text.lead}>
+    <Page title={manageWords.rooms.settings.pages.reports} lead={text.lead}>
       <PagedList paged={reports} keyOf={reportKey} label={text.list} empty={text.empty}>
         {(report) => (
           <ReportRow

@@ -6,7 +6,7 @@ import { Checkbox, Field } from "../../ui/Field";
 import { PlusIcon } from "../../ui/icons";
 import { navigate } from "../../ui/location";
 import { Role, type Room } from "../../wire/chat_pb";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { useForm } from "../kit/FormView";
 import { ManageRoot } from "../kit/ManageRoot";
 import { Notice } from "../kit/Notice";
@@ -19,7 +19,7 @@ import { useQuery } from "../kit/useQuery";
 import { CreateRoomDialog } from "./CreateRoomDialog";
 import "./RoomBrowser.css";
 
-const text = words.manage.rooms.browser;
+const text = manageWords.rooms.browser;
 
 /** `/browse`, and `/new-room` with the dialog open: the server's public rooms, to search and join, and the button that makes a room. */
 export function RoomBrowser() {
@@ -96,8 +96,8 @@ function PublicRoomRow({ room }: { readonly room: Room }) {
       <Row
         lead={<RoomIcon room={room} />}
         title={inside ? <a href={roomPath(room.roomId)}>{name}</a> : name}
-        badges={[inside && text.joined, room.archiveTime && words.manage.rooms.archived]}
-        detail={[words.manage.rooms.members(room.memberCount), room.topic]}
+        badges={[inside && text.joined, room.archiveTime && manageWords.rooms.archived]}
+        detail={[manageWords.rooms.members(room.memberCount), room.topic]}
         actions={
           inside ? (
             <a

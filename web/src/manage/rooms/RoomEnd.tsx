@@ -5,7 +5,7 @@ import { navigate } from "../../ui/location";
 import { showToast } from "../../ui/toasts";
 import { Role, RoomKind } from "../../wire/chat_pb";
 import { ChatError, toChatError } from "../../wire/errors";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { confirm } from "../kit/confirm";
 import { useForm } from "../kit/FormView";
 import { Notice } from "../kit/Notice";
@@ -13,7 +13,7 @@ import { Row } from "../kit/Page";
 import { roomName } from "../kit/roomName";
 import type { RoomPageProps } from "./RoomSettingsView";
 
-const text = words.manage.rooms.settings;
+const text = manageWords.rooms.settings;
 
 /** Leaving, archiving and deleting a room. */
 export function RoomEnd({ room, onChanged }: RoomPageProps) {

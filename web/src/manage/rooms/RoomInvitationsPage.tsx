@@ -3,7 +3,8 @@ import { Avatar } from "../../ui/Avatar";
 import { Button } from "../../ui/Button";
 import { showToast } from "../../ui/toasts";
 import type { Invitation } from "../../wire/chat_pb";
-import { formatMoment, words } from "../../words";
+import { formatMoment } from "../../words";
+import { manageWords } from "../../words/manage";
 import { useForm } from "../kit/FormView";
 import { Notice } from "../kit/Notice";
 import { Page, Row } from "../kit/Page";
@@ -13,7 +14,7 @@ import { toTime } from "../kit/times";
 import { usePaged } from "../kit/usePaged";
 import type { RoomPageProps } from "./RoomSettingsView";
 
-const text = words.manage.rooms.invitations;
+const text = manageWords.rooms.invitations;
 
 /** Those who have been invited by name and have not answered. */
 export function RoomInvitationsPage({ room: { roomId } }: RoomPageProps) {
@@ -27,7 +28,7 @@ export function RoomInvitationsPage({ room: { roomId } }: RoomPageProps) {
     [roomId],
   );
   return (
-    <Page title={words.manage.rooms.settings.pages.invitations} lead={text.lead}>
+    <Page title={manageWords.rooms.settings.pages.invitations} lead={text.lead}>
       <PagedList paged={invitations} keyOf={idOf} label={text.list} empty={text.empty}>
         {(each) => <InvitedRow invitation={each} onWithdrawn={() => invitations.drop(each)} />}
       </PagedList>

@@ -3,7 +3,7 @@ import { useSession } from "../../app/context";
 import { roomPanelPath, roomPath } from "../../app/paths";
 import { FlagIcon, InboxIcon, LinkIcon, LockIcon, PeopleIcon, SettingsIcon } from "../../ui/icons";
 import { Role, type Room, RoomKind } from "../../wire/chat_pb";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { LoadedView } from "../kit/LoadedView";
 import { ManageRoot } from "../kit/ManageRoot";
 import { Notice } from "../kit/Notice";
@@ -24,7 +24,7 @@ export interface RoomPageProps {
 }
 
 interface Entry {
-  readonly key: keyof typeof words.manage.rooms.settings.pages;
+  readonly key: keyof typeof manageWords.rooms.settings.pages;
   readonly icon: ComponentType;
   readonly page: ComponentType<RoomPageProps>;
   /** Whether only admins and owners may see it. */
@@ -63,7 +63,7 @@ function RoomSettings({
     async (signal) => (await calls.rooms.getRoom({ roomId }, { signal })).room ?? null,
     [roomId],
   );
-  const text = words.manage.rooms.settings;
+  const text = manageWords.rooms.settings;
   return (
     <ManageRoot>
       <LoadedView loaded={loaded}>

@@ -4,14 +4,15 @@ import { Button } from "../../ui/Button";
 import { Checkbox, Field } from "../../ui/Field";
 import { showToast } from "../../ui/toasts";
 import type { Block } from "../../wire/chat_pb";
-import { formatMoment, words } from "../../words";
+import { formatMoment } from "../../words";
+import { manageWords } from "../../words/manage";
 import { FormView, useForm } from "../kit/FormView";
 import { Page, Row, Section } from "../kit/Page";
 import { PagedList } from "../kit/PagedList";
 import { toTime } from "../kit/times";
 import { usePaged } from "../kit/usePaged";
 
-const text = words.manage.settings.blocks;
+const text = manageWords.settings.blocks;
 
 const EMPTY = { userId: "", leaveRooms: false };
 
@@ -36,14 +37,14 @@ export function BlocksPage() {
   };
 
   return (
-    <Page title={words.manage.settings.pages.blocks} lead={text.lead}>
+    <Page title={manageWords.settings.pages.blocks} lead={text.lead}>
       <PagedList paged={blocks} keyOf={idOf} label={text.list} empty={text.empty}>
         {(each) => <BlockRow block={each} onEnded={() => blocks.drop(each)} />}
       </PagedList>
       <Section title={text.add}>
         <FormView form={form} onSubmit={block} submit={text.block} onlyChanged>
           <Field
-            label={words.manage.kit.userId}
+            label={manageWords.kit.userId}
             error={form.errors.value.userId}
             value={form.values.value.userId}
             autoComplete="off"

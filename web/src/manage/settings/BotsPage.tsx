@@ -7,6 +7,7 @@ import { BackIcon, PlusIcon } from "../../ui/icons";
 import { showToast } from "../../ui/toasts";
 import type { User } from "../../wire/chat_pb";
 import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { FormDialog } from "../kit/FormDialog";
 import { FormView, useForm } from "../kit/FormView";
 import { Page, Row, Section } from "../kit/Page";
@@ -14,7 +15,7 @@ import { PagedList } from "../kit/PagedList";
 import { usePaged } from "../kit/usePaged";
 import { Tokens } from "./Tokens";
 
-const text = words.manage.settings.bots;
+const text = manageWords.settings.bots;
 
 type Open = { readonly what: "create" } | { readonly what: "rename" | "offer"; readonly bot: User };
 
@@ -81,7 +82,7 @@ export function BotsPage() {
           </Button>
         }
       >
-        <Section title={words.manage.settings.pages.tokens}>
+        <Section title={manageWords.settings.pages.tokens}>
           <Tokens botId={shown.userId} />
         </Section>
       </Page>
@@ -89,7 +90,7 @@ export function BotsPage() {
   return (
     <Page
       key=""
-      title={words.manage.settings.pages.bots}
+      title={manageWords.settings.pages.bots}
       lead={text.lead}
       actions={
         <Button variant="primary" onClick={() => setOpen({ what: "create" })}>
@@ -145,7 +146,7 @@ export function BotsPage() {
           title={text.renameTitle(open.bot.userId)}
           submit={words.common.save}
           initial={{ displayName: open.bot.displayName }}
-          fields={{ displayName: { label: words.manage.settings.profile.displayName } }}
+          fields={{ displayName: { label: manageWords.settings.profile.displayName } }}
           onSubmit={rename(open.bot)}
           onClose={close}
         />

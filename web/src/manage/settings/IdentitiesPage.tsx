@@ -4,7 +4,8 @@ import { settingsPath } from "../../app/paths";
 import { Button } from "../../ui/Button";
 import { showToast } from "../../ui/toasts";
 import type { Identity } from "../../wire/chat_pb";
-import { formatMoment, words } from "../../words";
+import { formatMoment } from "../../words";
+import { manageWords } from "../../words/manage";
 import { confirm } from "../kit/confirm";
 import { useForm } from "../kit/FormView";
 import { LoadedView } from "../kit/LoadedView";
@@ -13,7 +14,7 @@ import { Page, Row } from "../kit/Page";
 import { toTime } from "../kit/times";
 import { useLoaded } from "../kit/useLoaded";
 
-const text = words.manage.settings.identities;
+const text = manageWords.settings.identities;
 
 /** The accounts elsewhere that the user logs in with. */
 export function IdentitiesPage() {
@@ -46,7 +47,7 @@ export function IdentitiesPage() {
     });
 
   return (
-    <Page title={words.manage.settings.pages.identities} lead={text.lead}>
+    <Page title={manageWords.settings.pages.identities} lead={text.lead}>
       <LoadedView loaded={identities}>
         {(found) =>
           found.length === 0 ? (

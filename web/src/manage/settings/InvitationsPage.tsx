@@ -5,7 +5,8 @@ import { Field } from "../../ui/Field";
 import { navigate } from "../../ui/location";
 import { showToast } from "../../ui/toasts";
 import { type Invitation, Role } from "../../wire/chat_pb";
-import { formatRelative, words } from "../../words";
+import { formatRelative } from "../../words";
+import { manageWords } from "../../words/manage";
 import { confirm } from "../kit/confirm";
 import { FormView, useForm } from "../kit/FormView";
 import { Notice } from "../kit/Notice";
@@ -16,7 +17,7 @@ import { roleName } from "../kit/roles";
 import { toTime } from "../kit/times";
 import { usePaged } from "../kit/usePaged";
 
-const text = words.manage.settings.invitations;
+const text = manageWords.settings.invitations;
 
 /** The invitations that wait for the user's answer, and a place for the code of an invite. */
 export function InvitationsPage() {
@@ -37,7 +38,7 @@ export function InvitationsPage() {
   };
 
   return (
-    <Page title={words.manage.settings.pages.invitations} lead={text.lead}>
+    <Page title={manageWords.settings.pages.invitations} lead={text.lead}>
       <PagedList paged={invitations} keyOf={idOf} label={text.list} empty={text.empty}>
         {(invitation) => (
           <InvitationRow invitation={invitation} onAnswered={() => invitations.drop(invitation)} />

@@ -6,7 +6,8 @@ import { Select } from "../../ui/Field";
 import { showToast } from "../../ui/toasts";
 import { NotificationLevel, type Notifications, type Room } from "../../wire/chat_pb";
 import { toChatError } from "../../wire/errors";
-import { formatMoment, words } from "../../words";
+import { formatMoment } from "../../words";
+import { manageWords } from "../../words/manage";
 import { errorText } from "../kit/Form";
 import { Notice } from "../kit/Notice";
 import { Page, Row, Section } from "../kit/Page";
@@ -16,7 +17,7 @@ import { roomName } from "../kit/roomName";
 import { toTime } from "../kit/times";
 import { usePaged } from "../kit/usePaged";
 
-const text = words.manage.settings.notifications;
+const text = manageWords.settings.notifications;
 
 const LEVELS = [
   { value: String(NotificationLevel.ALL), label: text.levels.all },
@@ -36,7 +37,7 @@ export function NotificationsPage() {
     [],
   );
   return (
-    <Page title={words.manage.settings.pages.notifications} lead={text.lead}>
+    <Page title={manageWords.settings.pages.notifications} lead={text.lead}>
       <Section title={text.browser}>
         <ThisBrowser />
       </Section>

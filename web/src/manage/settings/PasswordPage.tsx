@@ -1,12 +1,12 @@
 import { useState } from "preact/hooks";
 import { useSession } from "../../app/context";
 import { Checkbox, Field } from "../../ui/Field";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { FormView, useForm } from "../kit/FormView";
 import { Notice } from "../kit/Notice";
 import { Page } from "../kit/Page";
 
-const text = words.manage.settings.password;
+const text = manageWords.settings.password;
 
 const EMPTY = { currentPassword: "", newPassword: "", again: "", endBotTokens: false };
 
@@ -30,7 +30,7 @@ export function PasswordPage() {
   };
 
   return (
-    <Page title={words.manage.settings.pages.password} lead={text.lead}>
+    <Page title={manageWords.settings.pages.password} lead={text.lead}>
       {done && <Notice tone="good">{done}</Notice>}
       <FormView form={form} onSubmit={change} submit={text.change}>
         {/* Password managers take it for the name that the password belongs to. */}

@@ -3,19 +3,20 @@ import { Field, Select } from "../../ui/Field";
 import { showToast } from "../../ui/toasts";
 import { Audience, type User } from "../../wire/chat_pb";
 import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { FormView, useForm } from "../kit/FormView";
 import { LoadedView } from "../kit/LoadedView";
 import { Page, Section } from "../kit/Page";
 import { useLoaded } from "../kit/useLoaded";
 
-const text = words.manage.settings.profile;
+const text = manageWords.settings.profile;
 
 /** What others see of the user, and who may reach them. */
 export function ProfilePage() {
   const { calls, userId } = useSession();
   const me = useLoaded(async (signal) => (await calls.auth.getMe({}, { signal })).user ?? null, []);
   return (
-    <Page title={words.manage.settings.pages.profile} lead={text.lead(userId)}>
+    <Page title={manageWords.settings.pages.profile} lead={text.lead(userId)}>
       <LoadedView loaded={me}>{(user) => user && <Profile user={user} onChanged={me.set} />}</LoadedView>
     </Page>
   );
@@ -36,7 +37,7 @@ function Profile({ user, onChanged }: { readonly user: User; readonly onChanged:
     });
     onChanged(answer.user ?? user);
     name.reset({ displayName: answer.user?.displayName ?? displayName });
-    showToast(words.manage.kit.saved);
+    showToast(manageWords.kit.saved);
   };
 
   const savePrivacy = async (values: { adding: Audience; directMessages: Audience }) => {
@@ -46,7 +47,7 @@ function Profile({ user, onChanged }: { readonly user: User; readonly onChanged:
     });
     onChanged(answer.user ?? user);
     privacy.reset(values);
-    showToast(words.manage.kit.saved);
+    showToast(manageWords.kit.saved);
   };
 
   return (

@@ -3,7 +3,8 @@ import { useSession } from "../../app/context";
 import { Button } from "../../ui/Button";
 import { showToast } from "../../ui/toasts";
 import { type Session, SessionKind } from "../../wire/chat_pb";
-import { formatMoment, formatRelative, words } from "../../words";
+import { formatMoment, formatRelative } from "../../words";
+import { manageWords } from "../../words/manage";
 import { confirm } from "../kit/confirm";
 import { Page, Row, Section } from "../kit/Page";
 import { PagedList } from "../kit/PagedList";
@@ -11,7 +12,7 @@ import { toTime } from "../kit/times";
 import { useLoaded } from "../kit/useLoaded";
 import { usePaged } from "../kit/usePaged";
 
-const text = words.manage.settings.sessions;
+const text = manageWords.settings.sessions;
 
 /** The user's logins, with the one of this browser marked. */
 export function SessionsPage() {
@@ -72,7 +73,7 @@ export function SessionsPage() {
 
   return (
     <Page
-      title={words.manage.settings.pages.sessions}
+      title={manageWords.settings.pages.sessions}
       lead={text.lead}
       actions={<Button onClick={endOthers}>{text.endOthers}</Button>}
     >
@@ -111,9 +112,9 @@ export function sessionFacts(session: Session): (string | false)[] {
     began !== undefined &&
       (isLogin(session)
         ? text.began(formatMoment(began))
-        : words.manage.settings.tokens.created(formatMoment(began))),
+        : manageWords.settings.tokens.created(formatMoment(began))),
     used !== undefined && text.used(formatRelative(used)),
-    ends !== undefined && words.manage.kit.expires(formatRelative(ends)),
+    ends !== undefined && manageWords.kit.expires(formatRelative(ends)),
   ];
 }
 

@@ -6,6 +6,7 @@ import {
   BellIcon,
   BotIcon,
   ClockIcon,
+  EyeIcon,
   InboxIcon,
   KeyIcon,
   LinkIcon,
@@ -14,11 +15,12 @@ import {
   SmileIcon,
   WarningIcon,
 } from "../../ui/icons";
-import { words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { isAdmin } from "../admin/isAdmin";
 import { ManageRoot } from "../kit/ManageRoot";
 import { type PageGroup, Pages } from "../kit/Page";
 import { useLoaded } from "../kit/useLoaded";
+import { AppearancePage } from "./AppearancePage";
 import { BlocksPage } from "./BlocksPage";
 import { BotsPage } from "./BotsPage";
 import { IdentitiesPage } from "./IdentitiesPage";
@@ -31,8 +33,8 @@ import { StatusPage } from "./StatusPage";
 import { TokensPage } from "./TokensPage";
 
 interface Entry {
-  readonly key: keyof typeof words.manage.settings.pages;
-  readonly group: keyof typeof words.manage.settings.groups;
+  readonly key: keyof typeof manageWords.settings.pages;
+  readonly group: keyof typeof manageWords.settings.groups;
   readonly icon: ComponentType;
   readonly page: ComponentType;
   /** Whether it is about accounts, which servers with trusted ids do not have. */
@@ -44,6 +46,7 @@ const ENTRIES: readonly Entry[] = [
   { key: "status", group: "you", icon: SmileIcon, page: StatusPage, account: false },
   { key: "invitations", group: "you", icon: InboxIcon, page: InvitationsPage, account: false },
   { key: "notifications", group: "you", icon: BellIcon, page: NotificationsPage, account: false },
+  { key: "appearance", group: "you", icon: EyeIcon, page: AppearancePage, account: false },
   { key: "blocks", group: "you", icon: WarningIcon, page: BlocksPage, account: true },
   { key: "password", group: "account", icon: LockIcon, page: PasswordPage, account: true },
   { key: "identities", group: "account", icon: LinkIcon, page: IdentitiesPage, account: true },
@@ -55,7 +58,7 @@ const ENTRIES: readonly Entry[] = [
 /** `/settings` and `/settings/:section`. */
 export function SettingsView({ params }: { readonly params: Readonly<Record<string, string>> }) {
   const { identity, calls } = useSession();
-  const text = words.manage.settings;
+  const text = manageWords.settings;
   const admin = useLoaded(async (signal) => identity.kind === "cookie" && (await isAdmin(calls, signal)), []);
   const entries = ENTRIES.filter((entry) => !entry.account || identity.kind === "cookie");
   const shown = entries.find((entry) => entry.key === params.section) ?? entries[0];
@@ -69,7 +72,7 @@ export function SettingsView({ params }: { readonly params: Readonly<Record<stri
   if (admin.value)
     groups.push({
       label: text.groups.server,
-      links: [{ key: "admin", label: words.manage.admin.title, icon: <AdminIcon />, href: adminPath() }],
+      links: [{ key: "admin", label: manageWords.admin.title, icon: <AdminIcon />, href: adminPath() }],
     });
   const Shown = shown.page;
   return (

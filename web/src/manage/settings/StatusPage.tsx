@@ -5,7 +5,8 @@ import { Checkbox, Field, Select } from "../../ui/Field";
 import { showToast } from "../../ui/toasts";
 import type { UpdateStatusResponse } from "../../wire/chat_pb";
 import { toChatError } from "../../wire/errors";
-import { formatRelative, words } from "../../words";
+import { formatRelative } from "../../words";
+import { manageWords } from "../../words/manage";
 import { errorText, type Form } from "../kit/Form";
 import { FormView, useForm } from "../kit/FormView";
 import { LoadedView } from "../kit/LoadedView";
@@ -15,7 +16,7 @@ import { DAY, fromLength, HOUR, MINUTE, toTime, untilMidnight } from "../kit/tim
 import { useLoaded } from "../kit/useLoaded";
 import "./StatusPage.css";
 
-const text = words.manage.settings.status;
+const text = manageWords.settings.status;
 
 type Length = keyof typeof text.lengths;
 
@@ -60,7 +61,7 @@ export function StatusPage() {
 
   const until = toTime(status?.expireTime);
   return (
-    <Page title={words.manage.settings.pages.status} lead={text.lead}>
+    <Page title={manageWords.settings.pages.status} lead={text.lead}>
       <LoadedView loaded={mine}>
         {(shown) => (
           <>

@@ -7,6 +7,7 @@ import { PlusIcon } from "../../ui/icons";
 import { showToast } from "../../ui/toasts";
 import { Scope, type Session } from "../../wire/chat_pb";
 import { formatList, words } from "../../words";
+import { manageWords } from "../../words/manage";
 import { confirm } from "../kit/confirm";
 import { FormView, useForm } from "../kit/FormView";
 import { Notice } from "../kit/Notice";
@@ -18,7 +19,7 @@ import { DAY, fromLength } from "../kit/times";
 import { usePaged } from "../kit/usePaged";
 import { isLogin, nameOf, sessionFacts } from "./SessionsPage";
 
-const text = words.manage.settings.tokens;
+const text = manageWords.settings.tokens;
 
 type Lifetime = keyof typeof text.lifetimes;
 

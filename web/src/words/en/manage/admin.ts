@@ -1,7 +1,8 @@
 import { plural } from "../../format";
+import { shell } from "../shell";
 
 export const admin = {
-  title: "Administration",
+  title: shell.titles.admin,
   notAllowed: "Only administrators of this server see these pages.",
   pages: {
     users: "Accounts",

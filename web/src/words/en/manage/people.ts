@@ -1,5 +1,7 @@
+import { shell } from "../shell";
+
 export const people = {
-  title: "People",
+  title: shell.titles.people,
   lead: "Those on this server whom you can find.",
   search: "Search by user name or name",
   list: "People",

@@ -1,4 +1,5 @@
 import { plural } from "../../format";
+import { shell } from "../shell";
 
 const members = (count: number): string => plural(count, { one: "# member", other: "# members" });
 
@@ -15,7 +16,7 @@ export const rooms = {
   archived: "archived",
 
   browser: {
-    title: "All rooms",
+    title: shell.titles.browse,
     lead: "The public rooms of this server. Everyone on it can find and join them.",
     search: "Search by name or topic",
     archived: "Archived rooms too",
@@ -31,7 +32,7 @@ export const rooms = {
   },
 
   create: {
-    title: "New room",
+    title: shell.titles.newRoom,
     kind: "Who can find and join it",
     kinds: {
       private: "Private",
@@ -54,11 +55,11 @@ export const rooms = {
   posting: { members: "Members, admins and owners", admins: "Only admins and owners" },
 
   settings: {
-    title: "Room settings",
+    title: shell.titles.roomSettings,
     back: "Back to the room",
     pages: {
       general: "General",
-      members: "Members",
+      members: shell.titles.members,
       invitations: "Invitations",
       links: "Invite links",
       bans: "Bans",

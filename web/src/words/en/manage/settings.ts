@@ -1,19 +1,41 @@
 import { plural } from "../../format";
+import { shell } from "../shell";
 
 export const settings = {
-  title: "Settings",
+  title: shell.titles.settings,
   groups: { you: "You", account: "Account", programs: "Programs", server: "Server", here: "This browser" },
   pages: {
     profile: "Profile",
     status: "Status",
     invitations: "Invitations",
     notifications: "Notifications",
+    appearance: "Appearance",
     blocks: "Blocked people",
     password: "Password",
     identities: "Other ways to log in",
     sessions: "Sessions",
     tokens: "Access tokens",
     bots: "Bots",
+  },
+  appearance: {
+    lead: "How this browser shows everything. Other devices of yours keep their own look.",
+    theme: "Colours",
+    density: "Density",
+    densities: { comfortable: "Comfortable", compact: "Compact" },
+    densityHints: {
+      comfortable: "Room between messages, and their beginnings under the names of rooms.",
+      compact: "More messages and rooms at a glance.",
+    },
+    size: "Size of text",
+    sizes: { small: "Small", normal: "Normal", large: "Large", larger: "Larger" },
+    hours: "Times",
+    hoursOf: { local: "As the system writes them", 12: "2:30 PM", 24: "14:30" },
+    motion: "Things move less if your system asks for that.",
+    example: "Example",
+    messages: [
+      { name: "Ada", said: "Is there any coffee left?" },
+      { name: "Grace", said: "There is, in the pot by the window." },
+    ],
   },
   profile: {
     lead: (userId: string): string => `Your user name is ${userId}. It can’t be changed.`,
