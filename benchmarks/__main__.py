@@ -24,6 +24,7 @@ from benchmarks import (
     handshakes,
     idle,
     markers,
+    room,
     turns,
     unary,
 )
@@ -218,10 +219,21 @@ def _turns(quick: bool) -> list[str]:
     ]
 
 
+def _browser_room(quick: bool) -> list[str]:
+    messages, scrolled, live = (2000, 800, 400) if quick else (100_000, 5000, 10_000)
+    return [
+        f"| a room of {messages:,} messages in the web client | what was read moved by | rows at once | "
+        "tasks over 50 ms |",
+        "| --- | --- | ---: | --- |",
+        *room.rows(messages=messages, scrolled=scrolled, live=live),
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[bool], list[str]]] = {
     "fanout": _fanout,
     "lone": _lone,
     "browsers": _browsers,
+    "browser-room": _browser_room,
     "engines": _engines,
     "unary": _unary,
     "catchup": _catchup,

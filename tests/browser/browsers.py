@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, StorageState, async_playwright
 
 from grpc_chat.testing import RunningNode
 from tests.web import url
@@ -79,6 +79,14 @@ def chromium(program: str, folder: Path) -> Iterator[str]:
         process.wait()
 
 
+def signed_in(user: str, origin: str) -> StorageState:
+    """What a browser has stored for a user of a server with trusted ids, as Playwright takes it."""
+    value = json.dumps({"userId": user, "kind": "trusted"})
+    return {
+        "origins": [{"origin": origin, "localStorage": [{"name": "grpc-chat.signed-in", "value": value}]}]
+    }
+
+
 class Browsers:
     """Opens pages, each in a browser of its own: no cookies and nothing stored in common.
 
@@ -108,9 +116,7 @@ class Browsers:
             options: For Playwright's ``new_context``.
         """
         if user:
-            signed_in = json.dumps({"userId": user, "kind": "trusted"})
-            stored = [{"name": "grpc-chat.signed-in", "value": signed_in}]
-            options["storage_state"] = {"origins": [{"origin": url(node), "localStorage": stored}]}
+            options["storage_state"] = signed_in(user, url(node))
         page = await self.blank(size=size, color_scheme=scheme, **options)
         await page.goto(url(node, path))
         return page

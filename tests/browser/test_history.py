@@ -30,6 +30,8 @@ async def test_what_one_reads_stays_where_it_is(pages: Browsers, size: dict[str,
         page = await pages.open(node, f"/rooms/{ROOM}", user="alice", size=size)
         log = page.get_by_label("Messages", exact=True)
         await expect(log.locator(f"[data-seq='{COUNT}']")).to_be_in_viewport()
+        await expect(log).to_have_attribute("aria-busy", "false")
+        await expect(page.get_by_text("Connected")).to_be_attached()
 
         async def talk() -> None:
             for number in range(30):

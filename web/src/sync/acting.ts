@@ -1,11 +1,22 @@
 /** What the user does to messages that are there: calls whose effect comes on the stream. */
 import type { Calls } from "../wire/calls";
+import type { MessageEntry } from "./api";
 
-export class Acting {
+export abstract class Acting {
   constructor(protected readonly calls: Calls) {}
 
+  abstract message(roomId: string, seq: number): Promise<MessageEntry | undefined>;
+
+  /** Cards of links that the new text still has stay: the server takes those of an edit for all that there are. */
   async edit(roomId: string, seq: number, text: string): Promise<void> {
-    await this.calls.messages.editMessage({ roomId, seq: BigInt(seq), text });
+    const before = await this.message(roomId, seq);
+    const cards = before?.cards.filter((card) => text.includes(card.url)) ?? [];
+    await this.calls.messages.editMessage({
+      roomId,
+      seq: BigInt(seq),
+      text,
+      cards: cards.map((card) => ({ ...card })),
+    });
   }
 
   async remove(roomId: string, seqs: readonly number[], reason = ""): Promise<void> {

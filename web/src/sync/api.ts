@@ -272,6 +272,11 @@ export interface Timeline {
   readonly behind: ReadonlySignal<number>;
   /** Undefined for a thread that the user does not follow. */
   readonly reading: ReadonlySignal<ReadState | undefined>;
+  /**
+   * Whether the reader looks at the end, and nothing else: then what is far above may go when more comes. Otherwise the
+   * window leaves the end when it is full.
+   */
+  follow(on: boolean): void;
   /** Loads a page of older entries. */
   older(): Promise<void>;
   /** Loads a page of newer entries. */

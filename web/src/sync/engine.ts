@@ -92,9 +92,9 @@ export class Engine extends Acting implements Chat {
     super(calls);
     const touch = (roomId: string): void => this.showing.touch(roomId);
     this.records = new Rooms(touch, (roomId) => this.listing.stale(roomId));
-    this.threads = new Threads(calls, (record) => {
-      this.showing.touch(record.roomId);
-      this.kept(this.mirror.putThreads([record]));
+    this.threads = new Threads(calls, (records) => {
+      for (const { roomId } of records) this.showing.touch(roomId);
+      this.kept(this.mirror.putThreads(records));
     });
     this.people = new People(calls, mirror, (of) => this.showing.setPerson(of, this.userId));
     this.drafts = new Drafts(calls, mirror, touch);
@@ -339,7 +339,6 @@ export class Engine extends Acting implements Chat {
     if (first && threadRoot === undefined) this.records.patch(roomId, { markedUnread: false });
     this.windows.add(window);
     void window.open();
-    void this.threads.list(roomId);
     return window;
   }
 
@@ -348,6 +347,7 @@ export class Engine extends Acting implements Chat {
     pages: (): Pages => this.pages,
     pending: (roomId, root) => this.out.entries(roomId, root),
     thread: (roomId, root) => this.threads.view(roomId, root),
+    listThreads: (roomId, since) => void this.threads.list(roomId, since),
     room: (roomId) => this.records.summary(roomId, Date.now()),
     closed: (window) => {
       this.windows.delete(window);

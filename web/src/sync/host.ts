@@ -69,6 +69,9 @@ export class Host {
           return undefined;
         });
         break;
+      case "follow":
+        page.windows.get(message.timeline)?.window.follow(message.on);
+        break;
       case "shut":
         close(page, message.timeline);
         break;

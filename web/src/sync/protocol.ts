@@ -37,6 +37,7 @@ export type ToHost =
   | { kind: "watch"; what: "typing"; roomId: string; root: number }
   | { kind: "open"; timeline: number; roomId: string; threadRoot?: number }
   | { kind: "move"; id: number; timeline: number; to: "older" | "newer" | { place: Place } }
+  | { kind: "follow"; timeline: number; on: boolean }
   | { kind: "shut"; timeline: number }
   | { kind: "page"; visible?: boolean; online?: boolean; notified?: boolean; asleep?: boolean }
   | { kind: "bye" };

@@ -317,6 +317,7 @@ class RemoteTimeline implements Timeline {
   readonly reading: Signal<ReadState | undefined> = signal(undefined);
   readonly threadRoot?: number;
   private fresh = true;
+  private following = true;
 
   constructor(
     private readonly remote: Remote,
@@ -334,6 +335,7 @@ class RemoteTimeline implements Timeline {
     this.fresh = true;
     const root = this.threadRoot === undefined ? {} : { threadRoot: this.threadRoot };
     this.link.post({ kind: "open", timeline: this.id, roomId: this.roomId, ...root });
+    if (!this.following) this.link.post({ kind: "follow", timeline: this.id, on: false });
   }
 
   take(now: TimelineState, splices: readonly Splice<Entry>[]): void {
@@ -350,6 +352,12 @@ class RemoteTimeline implements Timeline {
     });
   }
 
+  follow(on: boolean): void {
+    if (on === this.following) return;
+    this.following = on;
+    this.link.post({ kind: "follow", timeline: this.id, on });
+  }
+
   async older(): Promise<void> {
     await this.remote.ask({ kind: "move", timeline: this.id, to: "older" });
   }
@@ -359,6 +367,8 @@ class RemoteTimeline implements Timeline {
   }
 
   async jump(place: Place): Promise<number | undefined> {
+    // As the window has it then.
+    this.following = place === "end";
     return (await this.remote.ask({ kind: "move", timeline: this.id, to: { place } })) as number | undefined;
   }
 

@@ -4,21 +4,29 @@ import type { Calls } from "../wire/calls";
 import type { Event, Thread } from "../wire/chat_pb";
 import type { ThreadView } from "./api";
 import { NO_MARKER, type Stored, type ThreadRecord, threadKey } from "./model";
-import { marker, thread as read } from "./read";
+import { marker, millis, thread as read } from "./read";
 import { gathered } from "./timing";
 
-/** So many pages of a room's threads are loaded when it is opened. */
-const PAGES = 3;
+/** How many threads a page of the server's list has. */
+const PAGE = 200;
+
+/** How far a room's list of threads has been read, the newest first. */
+interface Listed {
+  pageToken: string;
+  /** All threads in which something was said at this time or later are known. */
+  since: number;
+  loading: Promise<void> | undefined;
+}
 
 export class Threads {
   readonly records = new Map<string, ThreadRecord>();
-  private readonly listed = new Set<string>();
+  private readonly listed = new Map<string, Listed>();
   private readonly wanted = new Map<string, { roomId: string; root: number }>();
   private readonly ask = gathered(300, () => void this.load());
 
   constructor(
     private readonly calls: Calls,
-    private readonly changed: (record: ThreadRecord) => void,
+    private readonly changed: (records: readonly ThreadRecord[]) => void,
   ) {}
 
   get(roomId: string, root: number): ThreadRecord | undefined {
@@ -39,9 +47,9 @@ export class Threads {
     };
   }
 
-  put(record: ThreadRecord): void {
-    this.records.set(threadKey(record.roomId, record.root), record);
-    this.changed(record);
+  put(...records: readonly ThreadRecord[]): void {
+    for (const record of records) this.records.set(threadKey(record.roomId, record.root), record);
+    this.changed(records);
   }
 
   /** In how many threads something waits. */
@@ -55,16 +63,18 @@ export class Threads {
   }
 
   /** The server's word on a thread, as streams and calls bring it. */
-  told(of: Thread): ThreadRecord {
-    const record = read(of);
-    const known = this.get(record.roomId, record.root);
-    if (known && known.lastSeq > record.lastSeq) {
-      // Messages came after that was read: it must be read again.
-      this.want(record.roomId, record.root);
-      const { replies, lastSeq, lastTime } = known;
-      this.put({ ...record, replies, lastSeq, lastTime });
-    } else this.put(record);
-    return record;
+  told(...threads: readonly Thread[]): void {
+    this.put(
+      ...threads.map((of) => {
+        const record = read(of);
+        const known = this.get(record.roomId, record.root);
+        if (!known || known.lastSeq <= record.lastSeq) return record;
+        // Messages came after that was read: it must be read again.
+        this.want(record.roomId, record.root);
+        const { replies, lastSeq, lastTime } = known;
+        return { ...record, replies, lastSeq, lastTime };
+      }),
+    );
   }
 
   apply(
@@ -133,21 +143,43 @@ export class Threads {
     }
   }
 
-  /** The threads of a room that is opened. */
-  async list(roomId: string): Promise<void> {
-    if (this.listed.has(roomId)) return;
-    this.listed.add(roomId);
-    try {
-      let pageToken = "";
-      for (let page = 0; page < PAGES; page += 1) {
-        const answer = await this.calls.messages.listThreads({ roomId, pageSize: 200, pageToken });
-        for (const one of answer.threads) this.told(one);
-        pageToken = answer.nextPageToken;
-        if (!pageToken) break;
-      }
-    } catch {
-      this.listed.delete(roomId);
+  /**
+   * Learns of the threads of a room whose messages since a time are shown.
+   *
+   * The server lists those first in which something was said last. A thread's messages come after its root, so the roots of
+   * all that are listed later are older.
+   */
+  async list(roomId: string, since: number): Promise<void> {
+    let listed = this.listed.get(roomId);
+    if (!listed) {
+      listed = { pageToken: "", since: Number.POSITIVE_INFINITY, loading: undefined };
+      this.listed.set(roomId, listed);
     }
+    const mine = listed;
+    while (mine.since > since && this.listed.get(roomId) === mine) {
+      mine.loading ??= this.page(roomId, mine).finally(() => {
+        mine.loading = undefined;
+      });
+      try {
+        await mine.loading;
+      } catch {
+        // The next page of messages asks again.
+        return;
+      }
+    }
+  }
+
+  private async page(roomId: string, listed: Listed): Promise<void> {
+    const { pageToken } = listed;
+    const { threads, nextPageToken } = await this.calls.messages.listThreads({
+      roomId,
+      pageSize: PAGE,
+      pageToken,
+    });
+    this.told(...threads);
+    const last = threads.at(-1)?.lastTime;
+    listed.pageToken = nextPageToken;
+    listed.since = nextPageToken && last ? millis(last) : Number.NEGATIVE_INFINITY;
   }
 
   /** After a pause in which messages may have been missed, or when the room is lost. */

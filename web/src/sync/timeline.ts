@@ -19,6 +19,8 @@ export interface Surroundings {
   pages(): Pages;
   pending(roomId: string, root: number): PendingEntry[];
   thread(roomId: string, root: number): ThreadView | undefined;
+  /** Messages since a time are shown: their threads are to be known. */
+  listThreads(roomId: string, since: number): void;
   room(roomId: string): { readSeq: number; unread: number; firstSeq: number; lastSeq: number } | undefined;
   closed(window: Window): void;
 }
@@ -52,7 +54,6 @@ export class Window implements Timeline {
   private reaches = { start: false, end: false, behind: 0 };
   private from = 0;
   private to = 0;
-  /** The user looks at the end only, as far as can be told: then what is far above may go. */
   private following = true;
   private readonly turns = new Turns();
   /** Events that came while something is being loaded. */
@@ -85,11 +86,14 @@ export class Window implements Timeline {
     if (!this.filled && !this.gone) void this.open();
   }
 
+  follow(on: boolean): void {
+    this.following = on;
+  }
+
   older(): Promise<void> {
     return this.turn("older", async () => {
       if (this.reaches.start) return;
       const page = await this.around.pages().before(this.roomId, this.root, this.from + 1);
-      this.following = false;
       this.stored = [...page.entries, ...this.stored];
       this.from = page.from;
       this.reaches.start = page.atStart;
@@ -171,6 +175,9 @@ export class Window implements Timeline {
           this.load.value = undefined;
           this.show();
         });
+        const oldest = this.stored[0]?.entry;
+        if (this.root === 0 && oldest)
+          this.around.listThreads(this.roomId, "time" in oldest ? oldest.time : 0);
       }
     });
   }

@@ -36,7 +36,7 @@ export function MessageLog() {
   const content = useRef<HTMLDivElement>(null);
   const scroller = useRef<Scroller>();
   const atEnd = useSignal(true);
-  const placed = useRef(false);
+  const placed = useSignal(false);
   const target = useRef<number>();
   const shown = useSignal<number | undefined>(undefined);
   const current = useSignal<string | undefined>(undefined);
@@ -57,13 +57,13 @@ export function MessageLog() {
   const firstUnread = useFirstUnread(box, reading.line, timeline);
   /** Others may be seen than before. */
   const looked = () => {
-    if (placed.current) firstUnread.look();
+    if (placed.peek()) firstUnread.look();
     reading.seen();
   };
 
   const loadMore = () => {
     const now = scroller.current;
-    if (!now || !placed.current || timeline.loading.peek() || timeline.error.peek()) return;
+    if (!now || !placed.peek() || timeline.loading.peek() || timeline.error.peek()) return;
     const { above, below, height } = now.room;
     if (above < NEAR * height && !timeline.atStart.peek()) void timeline.older();
     else if (below < NEAR * height && !timeline.atEnd.peek()) void timeline.newer();
@@ -74,6 +74,7 @@ export function MessageLog() {
     const whole = () => timeline.atEnd.peek();
     const made = new Scroller(box.current, content.current, whole, () => {
       atEnd.value = made.isAtEnd;
+      timeline.follow(made.isAtEnd);
       loadMore();
       looked();
     });
@@ -88,9 +89,11 @@ export function MessageLog() {
     // Something else was asked for meanwhile, and an answer that comes late must not lead away from it.
     if (mine !== turn.current) return;
     target.current = seq;
-    placed.current = true;
-    if (seq === undefined) scroller.current?.toEnd();
-    else show();
+    placed.value = true;
+    if (seq !== undefined) show();
+    // One who has gone up meanwhile, because nothing is unread, is not taken back.
+    else if (place !== "unread" || scroller.current?.isAtEnd) scroller.current?.toEnd();
+    else loadMore();
   };
 
   /** Show what was asked for, as soon as it is there. */
@@ -205,6 +208,7 @@ export function MessageLog() {
         class="message-log__box"
         ref={box}
         aria-label={threadRoot === undefined ? text.messages : text.replies}
+        aria-busy={!placed.value}
         onKeyDown={onKeyDown}
         // A keyboard must be able to scroll it where there is no message to go to.
         tabIndex={rowsShown ? -1 : 0}
