@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useChat } from "../app/chat";
-import { harmlessLine } from "../text/characters";
+import { harmless, harmlessLine } from "../text/characters";
 import { Avatar } from "../ui/Avatar";
 import { formatMoment, words } from "../words";
 import "./FoundCard.css";
@@ -51,10 +51,10 @@ export function FoundCard({ message, ranges, showRoom = true, mark, actions }: F
               ? spansOf(message.text, ranges).map((span, index) =>
                   span.marked ? (
                     <mark key={`${index}-${span.text}`} class="found-card__found">
-                      {span.text}
+                      {harmless(span.text)}
                     </mark>
                   ) : (
-                    span.text
+                    harmless(span.text)
                   ),
                 )
               : message.text && <MessageText text={message.text} />}

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { useChat } from "../app/chat";
 import { messagePath, personPath } from "../app/paths";
 import type { MessageEntry } from "../sync/api";
+import { harmlessLine } from "../text/characters";
 import { Avatar } from "../ui/Avatar";
 import { PinIcon } from "../ui/icons";
 import { formatMoment, formatTime, words } from "../words";
@@ -148,7 +149,7 @@ function Deleted({ entry, author }: { readonly entry: MessageEntry; readonly aut
   const by = useName(entry.deleted?.userId ?? entry.userId);
   const reason = entry.deleted?.reason;
   let said: string = text.deleted;
-  if (reason) said = text.deletedWhy(by, reason);
+  if (reason) said = text.deletedWhy(by, harmlessLine(reason));
   else if (by !== author) said = text.deletedBy(by);
   return (
     <p class="message-row__deleted" dir="auto">

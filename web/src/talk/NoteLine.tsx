@@ -1,5 +1,6 @@
 import { messagePath } from "../app/paths";
 import type { NoteEntry } from "../sync/api";
+import { harmlessLine } from "../text/characters";
 import { formatMoment, formatTime, words } from "../words";
 import { useName } from "./names";
 import "./NoteLine.css";
@@ -10,7 +11,7 @@ const notes = words.talk.notes;
 export function NoteLine({ entry, id }: { readonly entry: NoteEntry; readonly id: string }) {
   const who = useName(entry.userId);
   const whom = useName(entry.target ?? entry.userId);
-  const said = sentence(entry, who, whom);
+  const said = <bdi>{sentence(entry, who, whom)}</bdi>;
   return (
     <p class="note-line" data-key={id} data-seq={entry.seq} dir="auto">
       {entry.messageSeq !== undefined ? (
@@ -31,7 +32,9 @@ export function NoteLine({ entry, id }: { readonly entry: NoteEntry; readonly id
   );
 }
 
-function sentence({ what, text = "" }: NoteEntry, who: string, whom: string): string {
+function sentence({ what, text: given = "" }: NoteEntry, who: string, whom: string): string {
+  // It stands within a sentence, which it must not turn.
+  const text = harmlessLine(given);
   switch (what) {
     case "renamed":
     case "topic":

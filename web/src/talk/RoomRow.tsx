@@ -109,18 +109,23 @@ function Under({ room }: { readonly room: RoomSummary }) {
   if (room.draft)
     return (
       <span class="room-row__under truncate" dir="auto">
-        <span class="room-row__draft">{text.draft}</span> {room.draft}
+        <span class="room-row__draft">{text.draft}</span> <bdi>{room.draft}</bdi>
       </span>
     );
   const preview = room.preview;
-  if (!preview) return room.topic ? <span class="room-row__under truncate">{room.topic}</span> : null;
+  if (!preview)
+    return room.topic ? (
+      <span class="room-row__under truncate" dir="auto">
+        {room.topic}
+      </span>
+    ) : null;
   const by = preview.userId === me ? text.you : room.kind === "direct" ? "" : `${author}:`;
   const said = preview.deleted
     ? text.deleted
     : preview.text.replaceAll(/\s+/gu, " ").trim() || (preview.files > 0 ? text.files(preview.files) : "");
   return (
     <span class="room-row__under truncate" dir="auto">
-      {by} {said}
+      {by} <bdi>{said}</bdi>
     </span>
   );
 }
