@@ -70,7 +70,7 @@ def _browsers(quick: bool) -> list[str]:
 
 def _engines(quick: bool) -> list[str]:
     return [
-        "| CPU µs, or KB | asyncio | grpcio | asyncio / grpcio | floor | asyncio / floor |",
+        "| server | asyncio | grpcio | asyncio / grpcio | floor | asyncio / floor |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         *engines.rows(
             runs=1 if quick else 5,

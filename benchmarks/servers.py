@@ -118,6 +118,14 @@ def catchup_floor(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
+def bare_writes(members: int, per_second: int, size: int) -> Iterator[Server]:
+    """What writes so many bytes to so many sockets, so often, and does nothing else; until it is ended."""
+    command = ["-m", "benchmarks.bare_writes", str(members), str(per_second), str(size)]
+    with _running("bare writes", command, {}) as server:
+        yield server
+
+
+@contextmanager
 def floor(event_bytes: int) -> Iterator[Server]:
     """The bare grpc.aio server that writes as many bytes."""
     with _running("floor", ["-m", "benchmarks.floor", str(event_bytes)], {}) as server:
