@@ -18,6 +18,15 @@ export function keep(userId: string, what: string, value: unknown): void {
   }
 }
 
+/** Hear of what another tab keeps for a person. */
+export function onKept(userId: string, what: string, heard: () => void): () => void {
+  const listen = ({ key }: StorageEvent) => {
+    if (key === keyOf(userId, what)) heard();
+  };
+  addEventListener("storage", listen);
+  return () => removeEventListener("storage", listen);
+}
+
 /** Forget all of a person who signs out. */
 export function forgetKept(userId: string): void {
   const first = keyOf(userId, "");

@@ -7,6 +7,7 @@ import { words } from "../words";
 import { ConnectionLine } from "./ConnectionLine";
 import { ErrorBoundary } from "./ErrorBoundary";
 import "./Frame.css";
+import { KeysHelp } from "./KeysHelp";
 import { NewVersion } from "./NewVersion";
 import { followNotices } from "./notices";
 import { roomName } from "./roomName";
@@ -62,6 +63,7 @@ export function Frame() {
         {found && title}
       </p>
       <Switcher />
+      <KeysHelp />
     </div>
   );
 }

@@ -2,6 +2,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { useChat } from "../app/chat";
 import { useCalls, useSession } from "../app/context";
+import { actionOf } from "../app/keys";
 import { roomPath } from "../app/paths";
 import type { RoomSummary } from "../sync/api";
 import { Avatar } from "../ui/Avatar";
@@ -35,13 +36,7 @@ export function openSwitcher(): void {
 export function Switcher() {
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
-      if (
-        event.key.toLowerCase() !== "k" ||
-        !(event.ctrlKey || event.metaKey) ||
-        event.altKey ||
-        event.shiftKey
-      )
-        return;
+      if (actionOf(event, "anywhere") !== "goTo") return;
       event.preventDefault();
       shown.value = !shown.value;
     };

@@ -6,12 +6,21 @@ import { personPath, settingsPath } from "../app/paths";
 import { Avatar } from "../ui/Avatar";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
-import { AdminIcon, CheckIcon, MoreIcon, PeopleIcon, SettingsIcon, SignOutIcon } from "../ui/icons";
+import {
+  AdminIcon,
+  CheckIcon,
+  KeyboardIcon,
+  MoreIcon,
+  PeopleIcon,
+  SettingsIcon,
+  SignOutIcon,
+} from "../ui/icons";
 import { navigate } from "../ui/location";
 import { Menu } from "../ui/Menu";
 import { showError } from "../ui/toasts";
 import { words } from "../words";
 import { ConnectionMark } from "./ConnectionLine";
+import { openKeys } from "./KeysHelp";
 import "./UserBar.css";
 
 const text = words.shell;
@@ -44,6 +53,7 @@ export function UserBar() {
           { label: text.settings, icon: <SettingsIcon />, onSelect: () => navigate(settingsPath()) },
           { label: text.people, icon: <PeopleIcon />, onSelect: () => navigate("/people") },
           { label: text.admin, icon: <AdminIcon />, onSelect: () => navigate("/admin") },
+          { label: text.keys, icon: <KeyboardIcon />, onSelect: openKeys },
           "separator",
           ...THEMES.map((one) => ({
             label: text.theme[one],

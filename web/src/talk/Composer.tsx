@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useChat } from "../app/chat";
 import { useSession } from "../app/context";
+import { actionOf } from "../app/keys";
 import { bytesOf, limits } from "../app/limits";
 import type { MessageEntry } from "../sync/api";
 import type { EmojiTable } from "../text/EmojiTable";
@@ -245,19 +246,15 @@ function Writing() {
   const completion = useCompletion(conversation, area, value);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.isComposing || completion.byKey(event)) return;
-    if (
-      event.key === "Enter" &&
-      !event.shiftKey &&
-      !event.altKey &&
-      !matchMedia("(pointer: coarse)").matches
-    ) {
+    const action = actionOf(event, "composer");
+    if (action === "send" && !matchMedia("(pointer: coarse)").matches) {
       event.preventDefault();
       send();
-    } else if (event.key === "Escape" && (edited || replyTo.peek())) {
+    } else if (action === "cancel" && (edited || replyTo.peek())) {
       event.preventDefault();
       editing.value = undefined;
       replyTo.value = undefined;
-    } else if (event.key === "ArrowUp" && value === "" && !event.altKey && !event.shiftKey) {
+    } else if (action === "editLast" && value === "") {
       const last = lastOwn(timeline.entries.peek(), me, room.peek());
       if (!last) return;
       event.preventDefault();

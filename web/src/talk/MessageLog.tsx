@@ -2,6 +2,7 @@ import { type Signal, useComputed, useSignal } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { useChat } from "../app/chat";
+import { actionOf } from "../app/keys";
 import type { Entry, MessageEntry } from "../sync/api";
 import { Button } from "../ui/Button";
 import { Spinner } from "../ui/Spinner";
@@ -180,21 +181,22 @@ export function MessageLog() {
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.target instanceof HTMLElement && !event.target.matches("article")) return;
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const action = actionOf(event, "messages");
+    if (!action) return;
     const articles = [...(content.current?.querySelectorAll<HTMLElement>("article") ?? [])];
     const at = articles.indexOf(document.activeElement as HTMLElement);
-    if (event.key === "Escape") {
+    if (action === "write") {
       conversation.focusComposer.value++;
       event.preventDefault();
       return;
     }
-    const to: Record<string, number> = {
-      ArrowUp: at - 1,
-      ArrowDown: at + 1,
-      Home: 0,
-      End: articles.length - 1,
+    const to: Partial<Record<typeof action, number>> = {
+      older: at - 1,
+      newer: at + 1,
+      first: 0,
+      last: articles.length - 1,
     };
-    const next = to[event.key];
+    const next = to[action];
     if (next === undefined || at < 0) return;
     event.preventDefault();
     if (next >= articles.length) conversation.focusComposer.value++;

@@ -47,8 +47,7 @@ export function MessageRow({ id, entry, first, current }: MessageRowProps) {
   ];
 
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (!actions.byKey(event.key)) return;
+    if (event.target !== event.currentTarget || !actions.byKey(event)) return;
     event.preventDefault();
     event.stopPropagation();
   };

@@ -2,14 +2,28 @@ import { useComputed } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { useChat } from "../app/chat";
+import { useSession } from "../app/context";
+import { type Action, actionOf } from "../app/keys";
 import { roomPath, settingsPath } from "../app/paths";
-import { BookmarkIcon, ClockIcon, InboxIcon, PeopleIcon, SearchIcon, ThreadIcon } from "../ui/icons";
+import {
+  BookmarkIcon,
+  CheckIcon,
+  ClockIcon,
+  DownIcon,
+  InboxIcon,
+  PeopleIcon,
+  SearchIcon,
+  SortIcon,
+  ThreadIcon,
+} from "../ui/icons";
 import { navigate, path } from "../ui/location";
+import { Menu } from "../ui/Menu";
 import { Spinner } from "../ui/Spinner";
 import { words } from "../words";
+import { changeListHabits, listHabits, toggled } from "./listHabits";
 import "./RoomList.css";
 import { RoomRow } from "./RoomRow";
-import { neighbour, sectionsOf } from "./roomOrder";
+import { neighbour, ORDERS, type Section, sectionsOf, waits } from "./roomOrder";
 
 const text = words.talk.list;
 
@@ -27,18 +41,29 @@ export function openRoomId(address: string): string | undefined {
 /** The column at the start: what concerns the user, and the rooms. */
 export function RoomList() {
   const chat = useChat();
-  const sections = useComputed(() => sectionsOf(chat.rooms.value)).value;
+  const { userId } = useSession();
+  const habits = listHabits(userId);
+  const sections = useComputed(() => sectionsOf(chat.rooms.value, habits.value)).value;
+  const { closed } = habits.value;
   const open = openRoomId(path.value);
   const list = useRef<HTMLDivElement>(null);
   const all = sections.flatMap(({ rooms }) => rooms);
+  const shown = sections.map((section) => ({
+    ...section,
+    // What is open stays in sight.
+    shown: closed.includes(section.key)
+      ? section.rooms.filter(({ roomId }) => roomId === open)
+      : section.rooms,
+  }));
+  const seen = shown.flatMap((section) => section.shown);
 
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
-      if (!event.altKey || event.ctrlKey || event.metaKey) return;
-      const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : undefined;
-      if (!step) return;
+      const action = actionOf(event, "anywhere");
+      const go = action && STEPS[action];
+      if (!go) return;
       event.preventDefault();
-      const next = neighbour(all, open, step, event.shiftKey);
+      const next = neighbour(go.unread ? all : seen, open, go.step, go.unread);
       if (next) navigate(roomPath(next.roomId));
     };
     addEventListener("keydown", onKeyDown);
@@ -46,21 +71,21 @@ export function RoomList() {
   });
 
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const action = actionOf(event, "rooms");
     const links = [...(list.current?.querySelectorAll<HTMLElement>(".room-row__link") ?? [])];
     const at = links.indexOf(document.activeElement as HTMLElement);
-    const to: Record<string, number> = {
-      ArrowDown: Math.min(at + 1, links.length - 1),
-      ArrowUp: Math.max(0, at - 1),
-      Home: 0,
-      End: links.length - 1,
-    };
-    const next = to[event.key];
-    if (at < 0 || next === undefined) return;
+    if (!action || at < 0) return;
+    const to = {
+      down: Math.min(at + 1, links.length - 1),
+      up: Math.max(0, at - 1),
+      first: 0,
+      last: links.length - 1,
+    }[action];
     event.preventDefault();
-    links[next]?.focus();
+    links[to]?.focus();
   };
 
+  const reachable = seen.some(({ roomId }) => roomId === open) ? open : seen[0]?.roomId;
   return (
     <div class="room-list">
       <Places />
@@ -76,18 +101,19 @@ export function RoomList() {
               <Spinner label={text.loading} />
             </p>
           ))}
-        {sections.map(({ key, rooms }) => (
-          <section key={key} class="room-list__section" aria-labelledby={`rooms-${key}`}>
-            <h2 class="room-list__title" id={`rooms-${key}`}>
-              {text[key]}
-            </h2>
+        {shown.map((section, index) => (
+          <section key={section.key} class="room-list__section" aria-labelledby={`rooms-${section.key}`}>
+            <div class="room-list__head">
+              <SectionTitle section={section} closed={closed.includes(section.key)} />
+              {index === 0 && <OrderMenu />}
+            </div>
             <ul class="room-list__items">
-              {rooms.map((room) => (
+              {section.shown.map((room) => (
                 <RoomRow
                   key={room.roomId}
                   room={room}
                   current={room.roomId === open}
-                  reachable={room.roomId === (all.some((one) => one.roomId === open) ? open : all[0]?.roomId)}
+                  reachable={room.roomId === reachable}
                 />
               ))}
             </ul>
@@ -95,6 +121,57 @@ export function RoomList() {
         ))}
       </div>
     </div>
+  );
+}
+
+const STEPS: Partial<Record<Action<"anywhere">, { readonly step: 1 | -1; readonly unread: boolean }>> = {
+  nextRoom: { step: 1, unread: false },
+  previousRoom: { step: -1, unread: false },
+  nextUnread: { step: 1, unread: true },
+  previousUnread: { step: -1, unread: true },
+};
+
+/** Closes and opens a section. While it is closed, it says in how many of its rooms somebody waits. */
+function SectionTitle({ section, closed }: { readonly section: Section; readonly closed: boolean }) {
+  const { userId } = useSession();
+  const { key, rooms } = section;
+  const waiting = closed ? rooms.filter(waits).length : 0;
+  return (
+    <h2 class="room-list__title" id={`rooms-${key}`}>
+      <button
+        type="button"
+        class="room-list__fold"
+        aria-expanded={!closed}
+        onClick={() => changeListHabits(userId, { closed: toggled(listHabits(userId).peek().closed, key) })}
+      >
+        <DownIcon />
+        {text[key]}
+        {waiting > 0 && (
+          <span class="room-list__waiting" title={text.waiting(waiting)}>
+            <span aria-hidden="true">{text.count(waiting)}</span>
+            <span class="visually-hidden">{text.waiting(waiting)}</span>
+          </span>
+        )}
+      </button>
+    </h2>
+  );
+}
+
+function OrderMenu() {
+  const { userId } = useSession();
+  const { order } = listHabits(userId).value;
+  return (
+    <Menu
+      label={text.order}
+      icon={<SortIcon />}
+      size="small"
+      items={ORDERS.map((one) => ({
+        label: text.orders[one],
+        icon: one === order && <CheckIcon />,
+        checked: one === order,
+        onSelect: () => changeListHabits(userId, { order: one }),
+      }))}
+    />
   );
 }
 

@@ -1,6 +1,6 @@
 import { useRef, useState } from "preact/hooks";
 import { useChat } from "../app/chat";
-import { useCalls } from "../app/context";
+import { useSession } from "../app/context";
 import { roomPath } from "../app/paths";
 import type { RoomSummary } from "../sync/api";
 import { Avatar } from "../ui/Avatar";
@@ -16,11 +16,13 @@ import {
   LockIcon,
   MoreIcon,
   SignOutIcon,
+  StarIcon,
 } from "../ui/icons";
 import { Menu, type MenuItem } from "../ui/Menu";
 import { showError } from "../ui/toasts";
 import { NotificationLevel } from "../wire/chat_pb";
 import { words } from "../words";
+import { changeListHabits, listHabits, toggled } from "./listHabits";
 import { roomName, useName, useNames } from "./names";
 import "./RoomRow.css";
 import { waits } from "./roomOrder";
@@ -163,7 +165,9 @@ function Counts({ room }: { readonly room: RoomSummary }) {
 
 function useItems(room: RoomSummary, leave: () => void): (MenuItem | "separator")[] {
   const chat = useChat();
-  const calls = useCalls();
+  const { calls, userId } = useSession();
+  const { favourites } = listHabits(userId).value;
+  const favoured = favourites.includes(room.roomId);
   const notify = (change: Parameters<typeof calls.rooms.updateNotifications>[0]) => {
     void calls.rooms.updateNotifications({ roomId: room.roomId, ...change }).catch(showError);
   };
@@ -189,6 +193,11 @@ function useItems(room: RoomSummary, leave: () => void): (MenuItem | "separator"
             if (room.preview) void chat.markUnread(room.roomId, room.preview.seq).catch(showError);
           },
         },
+    {
+      label: favoured ? text.unfavour : text.favour,
+      icon: <StarIcon />,
+      onSelect: () => changeListHabits(userId, { favourites: toggled(favourites, room.roomId) }),
+    },
     "separator",
     ...(room.muted
       ? [
@@ -224,7 +233,7 @@ function useItems(room: RoomSummary, leave: () => void): (MenuItem | "separator"
 }
 
 function LeaveDialog({ room, onClose }: { readonly room: RoomSummary; readonly onClose: () => void }) {
-  const calls = useCalls();
+  const { calls } = useSession();
   const [busy, setBusy] = useState(false);
   const leave = async () => {
     setBusy(true);

@@ -10,8 +10,9 @@ export function slowUntil(room: RoomSummary, entries: readonly Entry[], me: stri
   return last && "time" in last ? last.time + room.slowMode : undefined;
 }
 
-/** The last message that the user may still change. */
+/** The last message that the user may still change; none while a later one is on its way, which is the one that is meant. */
 export function lastOwn(entries: readonly Entry[], me: string, room: RoomSummary): MessageEntry | undefined {
+  if (entries.some((entry) => entry.kind === "pending" && entry.state !== "failed")) return undefined;
   const window = room.editWindow;
   return entries.findLast(
     (entry): entry is MessageEntry =>

@@ -2,6 +2,7 @@ import type { ComponentChildren, RefObject } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { useChat } from "../app/chat";
 import { useSession } from "../app/context";
+import { actionOf } from "../app/keys";
 import { roomPath } from "../app/paths";
 import { type Begun, begunAt, type Choice, completed, fitting } from "../text/complete";
 import type { EmojiTable } from "../text/EmojiTable";
@@ -124,11 +125,12 @@ export function useCompletion(
 
   const byKey = (event: KeyboardEvent): boolean => {
     const offer = offers[at];
-    if (!offer || event.ctrlKey || event.metaKey || event.altKey) return false;
-    if ((event.key === "Enter" && !event.shiftKey) || (event.key === "Tab" && !event.shiftKey)) take(offer);
-    else if (event.key === "ArrowDown") setAt((at + 1) % offers.length);
-    else if (event.key === "ArrowUp") setAt((at + offers.length - 1) % offers.length);
-    else if (event.key === "Escape") {
+    if (!offer) return false;
+    const action = actionOf(event, "suggestions");
+    if (action === "take") take(offer);
+    else if (action === "next") setAt((at + 1) % offers.length);
+    else if (action === "previous") setAt((at + offers.length - 1) % offers.length);
+    else if (action === "refuse") {
       refused.current = begun?.from ?? -1;
       close();
     } else return false;

@@ -2,6 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { useChat } from "../app/chat";
 import { useCalls } from "../app/context";
+import { type Action, actionOf } from "../app/keys";
 import { messagePath, threadPath } from "../app/paths";
 import type { MessageEntry } from "../sync/api";
 import {
@@ -38,7 +39,7 @@ type Asked = "react" | "remove" | "report" | "edits" | "delivery" | undefined;
 export interface MessageActions {
   readonly abilities: () => Abilities;
   /** Does what a key stands for; false where it stands for nothing. */
-  readonly byKey: (key: string) => boolean;
+  readonly byKey: (event: KeyboardEvent) => boolean;
   readonly items: () => (MenuItem | "separator")[];
   readonly reply: () => void;
   readonly thread: () => void;
@@ -125,19 +126,19 @@ export function useMessageActions(entry: MessageEntry): MessageActions {
     );
   };
 
-  const byKey = (key: string): boolean => {
+  const byKey = (event: KeyboardEvent): boolean => {
     const can = abilities();
-    const act: Record<string, readonly [boolean, () => void]> = {
-      e: [can.edit, edit],
-      r: [can.reply, reply],
-      t: [can.thread, thread],
-      "+": [can.react, () => setAsked("react")],
-      p: [can.pin, pin],
-      s: [!entry.deleted, save],
-      Delete: [can.remove, () => setAsked("remove")],
-      Backspace: [can.remove, () => setAsked("remove")],
+    const act: Partial<Record<Action<"messages">, readonly [boolean, () => void]>> = {
+      edit: [can.edit, edit],
+      reply: [can.reply, reply],
+      thread: [can.thread, thread],
+      react: [can.react, () => setAsked("react")],
+      pin: [can.pin, pin],
+      save: [!entry.deleted, save],
+      remove: [can.remove, () => setAsked("remove")],
     };
-    const [allowed, run] = act[key] ?? [false, done];
+    const action = actionOf(event, "messages");
+    const [allowed, run] = (action && act[action]) ?? [false, done];
     if (allowed) run();
     return allowed;
   };

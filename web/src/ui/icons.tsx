@@ -108,6 +108,11 @@ export const WarningIcon = drawn("M12 4l9 16H3z", "M12 10v4.500M12 17.300h.01");
 export const InfoIcon = drawn("M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18z", "M12 11v5.500M12 7.700h.01");
 export const ArchiveIcon = drawn("M4 5h16v4H4z", "M5.500 9v10h13V9M10 13h4");
 export const ReloadIcon = drawn("M19.500 12a7.500 7.500 0 1 1-2.200-5.300L20 9.500", "M20 4.500v5h-5");
+export const KeyboardIcon = drawn("M3 6h18v12H3z", "M7 10h.01M11 10h.01M15 10h.01M18 10h.01M8 14.500h8");
+export const StarIcon = drawn(
+  "M12 3.500l2.600 5.400l5.900.800l-4.300 4.100l1.100 5.900L12 16.900l-5.300 2.800l1.100-5.900L3.500 9.700l5.900-.800z",
+);
+export const SortIcon = drawn("M5 7h14M7 12h10M10 17h4");
 export const PanelIcon = drawn("M4 5h16v14H4z", "M15 5v14");
 export const KeyIcon = drawn(
   "M8 11a4.500 4.500 0 1 0 0 9a4.500 4.500 0 0 0 0-9z",

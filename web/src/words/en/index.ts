@@ -1,5 +1,6 @@
 import { common } from "./common";
 import { connection } from "./connection";
+import { keys } from "./keys";
 import { shell } from "./shell";
 import { signIn } from "./signIn";
 import { switcher } from "./switcher";
@@ -10,6 +11,7 @@ import { text } from "./text";
 export const en = {
   common,
   connection,
+  keys,
   shell,
   signIn,
   switcher,

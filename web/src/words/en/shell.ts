@@ -33,6 +33,7 @@ export const shell = {
   menu: "Settings and more",
   settings: "Settings",
   admin: "Server administration",
+  keys: "Keyboard shortcuts",
   signOut: "Sign out",
   signOutWaiting: (count: number): string =>
     plural(count, {

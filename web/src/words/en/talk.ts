@@ -10,6 +10,7 @@ import {
 
 export const talk = {
   list: {
+    favourites: "Favourites",
     rooms: "Rooms",
     direct: "Direct messages",
     archived: "Archived",
@@ -20,6 +21,12 @@ export const talk = {
     scheduled: "Scheduled",
     search: "Search messages",
     invitations: (count: number): string => plural(count, { one: "# invitation", other: "# invitations" }),
+    favour: "Add to favourites",
+    unfavour: "Remove from favourites",
+    order: "Order of rooms",
+    orders: { unread: "Unread first", newest: "Newest first", name: "By name" },
+    waiting: (count: number): string =>
+      plural(count, { one: "# room waits for you", other: "# rooms wait for you" }),
     empty: "You are in no room yet.",
     browse: "Browse rooms",
     loading: "Loading your rooms …",
