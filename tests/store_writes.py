@@ -75,3 +75,14 @@ def truncate(room_id: str, first_seq: int) -> Transact:
         transaction._batch._sent.clear()
 
     return Transact(in_transaction)
+
+
+def spoil(room_id: str, seq: int) -> Transact:
+    """Have one of a room's events be gone, as after the disk has damaged it."""
+
+    def in_transaction(transaction: Transaction) -> None:
+        assert isinstance(transaction, SqlTransaction)
+        table = schema.events
+        transaction._conn.execute(sa.delete(table).where(table.c.room_id == room_id, table.c.seq == seq))
+
+    return Transact(in_transaction)

@@ -120,7 +120,7 @@ export class Engine extends Acting implements Chat {
       mirror,
       this.threads,
       () => this.userId,
-      (roomId) => this.records.records.get(roomId)?.firstSeq ?? 1,
+      (roomId) => this.records.records.get(roomId),
       (roomId, seqs) => this.rereading.told(roomId, seqs),
     );
     this.listing = new Listing(calls, mirror, this.records, this.taking, (roomIds) => this.reload(roomIds));
@@ -251,6 +251,10 @@ export class Engine extends Acting implements Chat {
   }
 
   private show(outcome: Outcome): void {
+    for (const missing of outcome.gaps) {
+      for (const window of this.windows) if (window.roomId === missing.roomId) window.miss(missing);
+      this.showing.touch(missing.roomId);
+    }
     for (const taken of outcome.taken) this.showOne(taken);
     for (const window of this.windows) {
       const left = outcome.left.find((one) => one.roomId === window.roomId);

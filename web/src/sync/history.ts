@@ -6,7 +6,7 @@ import { toChatError } from "../wire/errors";
 import type { MessageEntry, PollView } from "./api";
 import { entryOf } from "./apply";
 import { KEPT, type Mirror } from "./mirror";
-import type { Stored } from "./model";
+import { gap, type RoomRecord, type Stored } from "./model";
 import { reaction } from "./read";
 import type { Threads } from "./threads";
 
@@ -32,7 +32,7 @@ export class Pages {
     private readonly mirror: Mirror,
     private readonly threads: Threads,
     private readonly me: () => string,
-    private readonly firstSeq: (roomId: string) => number,
+    private readonly room: (roomId: string) => RoomRecord | undefined,
     /** Reactions and polls of these were read just now. */
     private readonly read: (roomId: string, seqs: readonly number[]) => void,
   ) {}
@@ -54,7 +54,7 @@ export class Pages {
     entries = await this.withVotes(roomId, entries);
     if (position && known && entries.length === PAGE && first)
       return { entries, from: first.seq - 1, to: to ?? 0, atStart: false, atEnd };
-    const start = this.firstSeq(roomId);
+    const start = this.room(roomId)?.firstSeq ?? 1;
     if (position && known && position.after < start)
       return { entries, from: position.after, to: to ?? 0, atStart: true, atEnd };
     let next = position && known ? position.after + 1 : to === undefined ? undefined : to + 1;
@@ -70,8 +70,9 @@ export class Pages {
         });
         const last = answer.events[answer.events.length - 1];
         to ??= last ? Number(last.seq) : 0;
-        const page = await this.enriched(roomId, answer.events);
         atStart = answer.previousPageToken === "";
+        const missing = this.missing(roomId, answer.events, atStart ? start : undefined, next);
+        const page = merged(await this.enriched(roomId, answer.events), missing);
         const oldest = answer.events[0];
         from = oldest ? Number(oldest.seq) - 1 : atStart ? 0 : from;
         if (atStart) from = Math.min(from, Math.max(0, start - 1));
@@ -92,6 +93,25 @@ export class Pages {
       from = Math.max((complete ?? 1) - 1, from);
     }
     return { entries, from, to: to ?? 0, atStart, atEnd };
+  }
+
+  /**
+   * What is gone of a part of the log: each number has an event, unless it is about a message that is hidden.
+   *
+   * @param first the number that comes first, if that is known
+   * @param before the number after the last one, if that is known
+   */
+  private missing(roomId: string, events: readonly Event[], first?: number, before?: number): Stored[] {
+    if (this.room(roomId)?.sinceJoin ?? true) return [];
+    const found: Stored[] = [];
+    let next = first;
+    const step = (seq: number): void => {
+      if (next !== undefined && seq > next) found.push(gap(roomId, next, seq - 1));
+      next = seq + 1;
+    };
+    for (const { seq } of events) step(Number(seq));
+    if (before !== undefined) step(before);
+    return found;
   }
 
   private async edge(roomId: string): Promise<number | undefined> {
@@ -125,7 +145,8 @@ export class Pages {
         position: { case: "afterSeq", value: BigInt(to) },
       });
       const last = answer.events[answer.events.length - 1];
-      entries.push(...(await this.enriched(roomId, answer.events)).filter(inRoom));
+      const missing = this.missing(roomId, answer.events, Math.max(to + 1, this.room(roomId)?.firstSeq ?? 1));
+      entries.push(...merged(await this.enriched(roomId, answer.events), missing).filter(inRoom));
       to = last ? Number(last.seq) : to;
       atEnd = answer.nextPageToken === "";
       if (!last) break;
@@ -305,6 +326,11 @@ export function voted(stored: Stored, state: Partial<PollView> | undefined): Sto
   const entry = stored.entry;
   if (!state || entry.kind !== "message" || !entry.poll) return stored;
   return { ...stored, entry: { ...entry, poll: { ...entry.poll, ...state } } };
+}
+
+/** Entries and gaps in their order. */
+function merged(entries: Stored[], gaps: readonly Stored[]): Stored[] {
+  return gaps.length === 0 ? entries : [...entries, ...gaps].sort((one, other) => one.seq - other.seq);
 }
 
 const inRoom = (stored: Stored): boolean => stored.root === 0;

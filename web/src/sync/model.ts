@@ -1,15 +1,33 @@
 /** What the mirror keeps: plain objects, as IndexedDB stores them. */
-import type { LinkCardView, MessageEntry, NewPoll, NoteEntry, Person, RoomKind, RoomSummary } from "./api";
+import type {
+  GapEntry,
+  LinkCardView,
+  MessageEntry,
+  NewPoll,
+  NoteEntry,
+  Person,
+  RoomKind,
+  RoomSummary,
+} from "./api";
 
 /** An entry of a room's log with what later events about it have to be compared with. */
 export interface Stored {
   roomId: string;
   seq: number;
-  entry: MessageEntry | NoteEntry;
+  /** A gap has the number of the first event that is missing. */
+  entry: MessageEntry | NoteEntry | GapEntry;
   /** The number of the thread's root; 0 for none. An index of the store. */
   root: number;
   /** The event that edited it last. */
   editSeq: number;
+}
+
+/** The last number that an entry stands for. */
+export const endOf = ({ seq, entry }: Stored): number => (entry.kind === "gap" ? entry.toSeq : seq);
+
+/** Events that are gone, as an entry. */
+export function gap(roomId: string, fromSeq: number, toSeq: number): Stored {
+  return { roomId, seq: fromSeq, entry: { kind: "gap", roomId, fromSeq, toSeq }, root: 0, editSeq: 0 };
 }
 
 /** Where a room's log has been read up to, and from where on the mirror has all of it. */

@@ -2,7 +2,7 @@
 import type { Event, SubscribeResponse } from "../wire/chat_pb";
 import { about, amend, entryOf } from "./apply";
 import { forgetEntries, type Mirror, trimmed } from "./mirror";
-import type { Position, RoomRecord, Stored, ThreadRecord } from "./model";
+import { gap, type Position, type RoomRecord, type Stored, type ThreadRecord } from "./model";
 import type { Outbox } from "./outbox";
 import { stampOf } from "./read";
 import type { Rooms } from "./rooms";
@@ -23,6 +23,8 @@ export interface Outcome {
   /** Rooms whose windows have to be read again. */
   broken: Set<string>;
   left: { roomId: string; reason: string }[];
+  /** Events between what is known and what came that are gone. */
+  gaps: Stored[];
 }
 
 export class Taking {
@@ -43,7 +45,7 @@ export class Taking {
   }
 
   async take(response: SubscribeResponse): Promise<Outcome> {
-    const outcome: Outcome = { taken: [], unknown: new Set(), broken: new Set(), left: [] };
+    const outcome: Outcome = { taken: [], unknown: new Set(), broken: new Set(), left: [], gaps: [] };
     for (const left of response.left) {
       const roomId = left.roomId;
       outcome.left.push({ roomId, reason: left.reason });
@@ -92,10 +94,19 @@ export class Taking {
       await forgetEntries(tx, cursor.roomId);
       next.set(cursor.roomId, this.fresh(cursor.roomId, seq, Number(cursor.stamp)));
     }
-    for (const gap of response.gaps) {
-      const position = at(gap.roomId) ?? this.fresh(gap.roomId, 0, 0);
-      const seq = Math.max(position.seq, Number(gap.toSeq));
-      next.set(gap.roomId, { ...position, seq, stamp: Number(gap.stamp) });
+    for (const { roomId, toSeq, stamp } of response.gaps) {
+      const known = at(roomId);
+      const position = known ?? this.fresh(roomId, 0, 0);
+      const seq = Math.max(position.seq, Number(toSeq));
+      let { count } = position;
+      // Where nothing is known of what came before, the room begins after it.
+      if (known && known.seq > 0 && seq > known.seq) {
+        const missing = gap(roomId, known.seq + 1, seq);
+        void tx.objectStore("entries").put(missing);
+        outcome.gaps.push(missing);
+        count += 1;
+      }
+      next.set(roomId, { ...position, seq, stamp: Number(stamp), count });
     }
     for (const event of response.events) {
       const seq = Number(event.seq);

@@ -5,7 +5,7 @@ import { toChatError } from "../wire/errors";
 import type { Entry, PendingEntry, Place, ReadState, ThreadView, Timeline } from "./api";
 import { about, amend } from "./apply";
 import type { Page, Pages } from "./history";
-import type { Stored } from "./model";
+import { endOf, type Stored } from "./model";
 import { Turns } from "./timing";
 
 /** Most entries in a window. */
@@ -57,7 +57,7 @@ export class Window implements Timeline {
   private following = true;
   private readonly turns = new Turns();
   /** Events that came while something is being loaded. */
-  private late: { event: Event; added: Stored | undefined }[] | undefined;
+  private late: (() => void)[] | undefined;
   private decorated = new Map<number, Decorated>();
   private gone = false;
   private filled = false;
@@ -170,7 +170,7 @@ export class Window implements Timeline {
       } finally {
         const late = this.late;
         this.late = undefined;
-        for (const { event, added } of late) this.take(event, added);
+        for (const again of late) again();
         batch(() => {
           this.load.value = undefined;
           this.show();
@@ -195,18 +195,24 @@ export class Window implements Timeline {
   /** An event of the room, in order. `show()` makes it visible. */
   apply(event: Event, added: Stored | undefined): void {
     // What is being loaded may be older than this event.
-    if (this.late) this.late.push({ event, added });
+    this.late?.push(() => this.take(event, added));
     this.take(event, added);
   }
 
-  private take(event: Event, added: Stored | undefined): void {
-    const target = about(event);
-    if (target > 0) {
+  /** Events are gone that were to come. */
+  miss(missing: Stored): void {
+    this.late?.push(() => this.take(undefined, missing));
+    this.take(undefined, missing);
+  }
+
+  private take(event: Event | undefined, added: Stored | undefined): void {
+    const target = event ? about(event) : 0;
+    if (event && target > 0) {
       const at = this.index(target);
       const found = at < 0 ? undefined : this.stored[at];
       if (found) this.stored[at] = amend(found, event, this.around.me());
     }
-    const seq = Number(event.seq);
+    const seq = event ? Number(event.seq) : added ? endOf(added) : 0;
     if (seq <= this.to) return;
     if (!this.reaches.end) {
       if (added && this.belongs(added) && added.entry.kind === "message" && this.late === undefined)
@@ -244,14 +250,16 @@ export class Window implements Timeline {
 
   /** The end is no longer in the window. */
   private left(): void {
-    this.to = this.stored[this.stored.length - 1]?.seq ?? this.to;
+    const last = this.stored[this.stored.length - 1];
+    this.to = last ? endOf(last) : this.to;
     this.reaches.end = false;
   }
 
   private dropHead(): void {
     if (this.stored.length <= MOST) return;
     const dropped = this.stored.splice(0, Math.max(CHUNK, this.stored.length - MOST));
-    this.from = dropped[dropped.length - 1]?.seq ?? this.from;
+    const last = dropped[dropped.length - 1];
+    this.from = last ? endOf(last) : this.from;
     this.reaches.start = false;
   }
 

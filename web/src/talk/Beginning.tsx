@@ -1,3 +1,4 @@
+import type { RoomSummary } from "../sync/api";
 import { Spinner } from "../ui/Spinner";
 import { words } from "../words";
 import { useConversation } from "./Conversation";
@@ -22,7 +23,13 @@ export function Beginning() {
       <h2 class="message-log__beginning-title" dir="auto">
         {roomName(room.value)}
       </h2>
-      <p>{room.value.sinceJoin ? text.hidden : text.beginning(roomName(room.value))}</p>
+      {/* What is no longer kept says so itself. */}
+      {timeline.entries.value[0]?.kind !== "gap" && <p>{sayingOf(room.value)}</p>}
     </div>
   );
+}
+
+function sayingOf(room: RoomSummary): string {
+  if (room.sinceJoin) return text.hidden;
+  return room.firstSeq > 1 ? text.notKept : text.beginning(roomName(room));
 }

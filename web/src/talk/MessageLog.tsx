@@ -11,6 +11,7 @@ import { useConversation } from "./Conversation";
 import "./MessageLog.css";
 import { Beginning } from "./Beginning";
 import { DayLine } from "./DayLine";
+import { GapLine } from "./GapLine";
 import { Heard } from "./Heard";
 import { ToEnd, ToUnread } from "./LogJumps";
 import { MessageRow } from "./MessageRow";
@@ -262,12 +263,7 @@ function rowOf(row: Exclude<Row, { kind: "day" }>, current: Signal<string | unde
       </div>
     );
   if (row.kind === "note") return <NoteLine key={row.key} id={row.key} entry={row.entry} />;
-  if (row.kind === "gap")
-    return (
-      <p key={row.key} class="message-log__gap">
-        {text.gap}
-      </p>
-    );
+  if (row.kind === "gap") return <GapLine key={row.key} since={row.since} until={row.until} />;
   if (row.entry.kind === "pending")
     return <PendingRow key={row.key} id={row.key} entry={row.entry} first={row.first} />;
   return <MessageRow key={row.key} id={row.key} entry={row.entry} first={row.first} current={current} />;
@@ -276,6 +272,8 @@ function rowOf(row: Exclude<Row, { kind: "day" }>, current: Signal<string | unde
 function same(one: Row, other: Row): boolean {
   if (one.kind !== other.kind || one.key !== other.key) return false;
   if ("entry" in one && "entry" in other && one.entry !== other.entry) return false;
+  if (one.kind === "gap" && other.kind === "gap")
+    return one.since === other.since && one.until === other.until;
   return !("first" in one && "first" in other && one.first !== other.first);
 }
 

@@ -11,7 +11,14 @@ export type Row =
       readonly first: boolean;
     }
   | { readonly kind: "note"; readonly key: string; readonly entry: NoteEntry }
-  | { readonly kind: "gap"; readonly key: string; readonly entry: GapEntry };
+  | {
+      readonly kind: "gap";
+      readonly key: string;
+      readonly entry: GapEntry;
+      /** When the entries before and after it came, where they are there. */
+      readonly since: number | undefined;
+      readonly until: number | undefined;
+    };
 
 /** Messages of the same person within this time stand together, under one name. */
 const TOGETHER = 5 * 60 * 1000;
@@ -36,9 +43,18 @@ export function rowsOf(
   let before: MessageEntry | PendingEntry | undefined;
   let divided = readSeq === undefined;
   let begun = atStart;
-  for (const entry of entries) {
+  for (const [at, entry] of entries.entries()) {
     if (entry.kind === "gap") {
-      rows.push({ kind: "gap", key: `gap-${entry.fromSeq}`, entry });
+      const [since, until] = [entries[at - 1], entries[at + 1]].map(
+        (one) => one && "time" in one && one.time,
+      );
+      rows.push({
+        kind: "gap",
+        key: `gap-${entry.fromSeq}`,
+        entry,
+        since: since || undefined,
+        until: until || undefined,
+      });
       before = undefined;
       continue;
     }

@@ -73,7 +73,17 @@ export const talk = {
     newSince: "New",
     beginning: (name: string): string => `This is the beginning of ${name}.`,
     hidden: "Earlier messages are not shown to you.",
-    gap: "Messages that were here are no longer kept.",
+    gap: (since: number | undefined, until: number | undefined): string => {
+      const after = since && formatMoment(since);
+      const before = until && formatMoment(until);
+      if (after && before) return `Messages from ${after} to ${before} are no longer kept.`;
+      if (before) return `Messages before ${before} are no longer kept.`;
+      return after
+        ? `Messages after ${after} are no longer kept.`
+        : "Messages that were here are no longer kept.";
+    },
+    hiddenHere: "Messages that were written here are not shown to you.",
+    notKept: "Earlier messages are no longer kept.",
     toEnd: "Go to the newest messages",
     behind: (count: number): string => plural(count, { one: "# new message", other: "# new messages" }),
     toUnread: "Go to the first unread message",
