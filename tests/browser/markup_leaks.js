@@ -5,6 +5,9 @@
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     if (!/[\u202a-\u202e\u2066-\u2069]/.test(node.data)) continue;
+    // What an isolate keeps in, which is closed again.
+    if (!/[\u202a-\u202e\u2066-\u2069]/.test(node.data.replace(/\u2068[^\u202a-\u202e\u2066-\u2069]*\u2069/g, "")))
+      continue;
     const parent = node.parentElement;
     // What a person says is all that person's, but for where links lead: an isolate ends with its paragraph.
     if (parent.closest(".markdown, .found-card__text") && !/[\u202a-\u202e]/.test(node.data)) continue;

@@ -77,7 +77,10 @@ export function MessageRow({ id, entry, first, current }: MessageRowProps) {
         {first ? <Avatar userId={entry.userId} name={name} /> : <Time entry={entry} />}
       </div>
       <div class="message-row__body">
-        {entry.replyTo !== undefined && !entry.deleted && <Quote roomId={entry.roomId} seq={entry.replyTo} />}
+        {/* What a thread is about stands at its top. */}
+        {entry.replyTo !== undefined && entry.replyTo !== conversation.threadRoot && !entry.deleted && (
+          <Quote roomId={entry.roomId} seq={entry.replyTo} />
+        )}
         {first && (
           <header class="message-row__header">
             <a class="message-row__name" href={personPath(entry.userId)} dir="auto" tabIndex={-1}>

@@ -1,6 +1,6 @@
 import { messagePath } from "../app/paths";
 import type { NoteEntry } from "../sync/api";
-import { harmlessLine } from "../text/characters";
+import { isolated } from "../text/characters";
 import { formatMoment, formatTime, words } from "../words";
 import { useName } from "./names";
 import "./NoteLine.css";
@@ -11,9 +11,9 @@ const notes = words.talk.notes;
 export function NoteLine({ entry, id }: { readonly entry: NoteEntry; readonly id: string }) {
   const who = useName(entry.userId);
   const whom = useName(entry.target ?? entry.userId);
-  const said = <bdi>{sentence(entry, who, whom)}</bdi>;
+  const said = sentence(entry, isolated(who), isolated(whom));
   return (
-    <p class="note-line" data-key={id} data-seq={entry.seq} dir="auto">
+    <p class="note-line" data-key={id} data-seq={entry.seq}>
       {entry.messageSeq !== undefined ? (
         <a class="note-line__link" href={messagePath(entry.roomId, entry.messageSeq)}>
           {said}
@@ -34,7 +34,7 @@ export function NoteLine({ entry, id }: { readonly entry: NoteEntry; readonly id
 
 function sentence({ what, text: given = "" }: NoteEntry, who: string, whom: string): string {
   // It stands within a sentence, which it must not turn.
-  const text = harmlessLine(given);
+  const text = given && isolated(given);
   switch (what) {
     case "renamed":
     case "topic":

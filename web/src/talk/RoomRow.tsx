@@ -136,7 +136,9 @@ function Counts({ room }: { readonly room: RoomSummary }) {
   if (room.mentions > 0)
     return (
       <span class="room-row__badge" title={text.mentioned(room.mentions)}>
-        <span aria-hidden="true">@{text.count(room.mentions)}</span>
+        <span aria-hidden="true" dir="ltr">
+          @{text.count(room.mentions)}
+        </span>
         <span class="visually-hidden">{text.mentioned(room.mentions)}</span>
       </span>
     );

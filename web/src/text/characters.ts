@@ -17,3 +17,8 @@ export function harmless(text: string): string {
 export function harmlessLine(text: string): string {
   return text.replace(HIDDEN, escaped);
 }
+
+/** A name or a topic for a sentence: its own direction, whatever that is, orders it and nothing else. */
+export function isolated(text: string): string {
+  return `\u2068${harmlessLine(text)}\u2069`;
+}

@@ -1,9 +1,10 @@
 import type { ComponentChildren } from "preact";
 
 /** An icon of lines on a grid of 24, as tall as a line of text is. What it stands for is said beside it. */
-function Icon({ children }: { readonly children: ComponentChildren }) {
+function Icon({ children, directed }: { readonly children: ComponentChildren; readonly directed: boolean }) {
   return (
     <svg
+      class={directed ? "icon--directed" : undefined}
       width="20"
       height="20"
       viewBox="0 0 24 24"
@@ -19,15 +20,18 @@ function Icon({ children }: { readonly children: ComponentChildren }) {
   );
 }
 
-const drawn =
-  (...paths: string[]) =>
-  () => (
-    <Icon>
-      {paths.map((d) => (
-        <path key={d} d={d} />
-      ))}
-    </Icon>
-  );
+const lines = (directed: boolean, paths: readonly string[]) => () => (
+  <Icon directed={directed}>
+    {paths.map((d) => (
+      <path key={d} d={d} />
+    ))}
+  </Icon>
+);
+
+const drawn = (...paths: string[]) => lines(false, paths);
+
+/** It points along the line, and the other way where lines run from right to left. */
+const directed = (...paths: string[]) => lines(true, paths);
 
 export const CloseIcon = drawn("M6 6l12 12M18 6L6 18");
 export const MoreIcon = () => (
@@ -41,12 +45,12 @@ export const SearchIcon = drawn("M11 4a7 7 0 1 0 0 14a7 7 0 0 0 0-14z", "M16 16l
 export const PlusIcon = drawn("M12 5v14M5 12h14");
 export const CheckIcon = drawn("M5 12.5l4.5 4.5L19 7.5");
 export const DoubleCheckIcon = drawn("M2 12.5l4.5 4.5L16 7.5", "M11.5 16l1 1L22 7.5");
-export const BackIcon = drawn("M15 5l-7 7l7 7");
-export const ForwardIcon = drawn("M9 5l7 7l-7 7");
+export const BackIcon = directed("M15 5l-7 7l7 7");
+export const ForwardIcon = directed("M9 5l7 7l-7 7");
 export const DownIcon = drawn("M5 9l7 7l7-7");
 export const UpIcon = drawn("M5 15l7-7l7 7");
 export const ToEndIcon = drawn("M12 4v15M6 13l6 6l6-6");
-export const SendIcon = drawn("M4 12l16-8l-5 16l-3.5-6.5z", "M11.5 13.5L20 4");
+export const SendIcon = directed("M4 12l16-8l-5 16l-3.5-6.5z", "M11.5 13.5L20 4");
 export const AttachIcon = drawn(
   "M20 11.5l-8 8a5 5 0 0 1-7-7l8.5-8.5a3.3 3.3 0 0 1 4.7 4.7L9.7 17.2a1.7 1.7 0 0 1-2.4-2.4L15 7",
 );
@@ -55,7 +59,7 @@ export const SmileIcon = drawn(
   "M8.5 14.5a4.5 4.5 0 0 0 7 0",
   "M9 9.5h.01M15 9.5h.01",
 );
-export const ReplyIcon = drawn("M9 6l-5 5l5 5", "M4 11h9a7 7 0 0 1 7 7v1");
+export const ReplyIcon = directed("M9 6l-5 5l5 5", "M4 11h9a7 7 0 0 1 7 7v1");
 export const ThreadIcon = drawn("M5 5h14v10h-8l-4 4v-4H5z", "M9 9h6M9 12h4");
 export const PinIcon = drawn("M9 4h6l-1 6l3 3v2H7v-2l3-3z", "M12 15v5");
 export const BookmarkIcon = drawn("M7 4h10v16l-5-4l-5 4z");
