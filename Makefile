@@ -99,6 +99,9 @@ docs: $(VENV) ## Write the generated reference pages again.
 picture: $(VENV) ## Draw the terminal that README.md shows again, from a real server and its real words.
 	@$(BIN)/python tools/picture.py
 
+pictures: $(VENV) ## Take the pictures of the web client that README.md shows again, in a real browser.
+	@$(BIN)/python -m tools.pictures
+
 wheel: $(VENV) web ## Build dist/grpc_chat-VERSION-py3-none-any.whl: client, server and SDK, for pipx or uv tool.
 	@$(BIN)/python -m hatchling build -t wheel
 
@@ -139,5 +142,5 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PIP) --python .venv-proxies/bin/python install --no-compile --require-hashes -r requirements-proxies.lock
 	@touch $@
 
-.PHONY: help run test test-all web web-dev check bench torture mutants fuzz fuzz-frames fuzz-calls soak herd proxies h2spec conformance clients format proto docs picture wheel lock clean
+.PHONY: help run test test-all web web-dev check bench torture mutants fuzz fuzz-frames fuzz-calls soak herd proxies h2spec conformance clients format proto docs picture pictures wheel lock clean
 .PHONY: $(VENV) .venv-proto .venv-proxies
