@@ -227,23 +227,23 @@ async def test_polls_and_messages_for_later(pages: Browsers) -> None:
         dialog = alice.get_by_role("dialog")
         await dialog.get_by_label("Question").fill("Soup or salad?")
         await dialog.get_by_label("Option 1", exact=True).fill("Soup")
-        await dialog.get_by_label("Option 2", exact=True).fill("Salad")
+        await dialog.get_by_label("Option 2", exact=True).fill("Salad :herb:")
         assert await violations(alice) == []
         await dialog.get_by_role("button", name="Send poll").click()
         bob = await pages.open(node, f"/rooms/{room.room_id}", user="bob", size=PHONE)
-        await bob.get_by_role("radio", name="Salad").check()
+        await bob.get_by_role("radio", name="Salad 🌿").check()
         await expect(alice.get_by_text("1 person voted")).to_be_visible()
         await alice.get_by_role("button", name="Close poll").click()
         await expect(bob.get_by_role("radio", name="Salad")).to_be_disabled()
         assert await violations(bob) == []
 
-        await alice.get_by_role("textbox", name="Message to").fill("Tomorrow: soup.")
+        await alice.get_by_role("textbox", name="Message to").fill("Tomorrow: soup :stew:")
         await more.click()
         await alice.get_by_role("menuitem", name="Send later").click()
         await alice.get_by_role("button", name="Schedule", exact=True).click()
         await expect(alice.get_by_role("textbox", name="Message to")).to_have_value("")
         await alice.goto(url(node, "/scheduled"))
-        await expect(alice.get_by_role("listitem").filter(has_text="Tomorrow: soup.")).to_be_visible()
+        await expect(alice.get_by_role("listitem").filter(has_text="Tomorrow: soup 🍲")).to_be_visible()
         assert await violations(alice) == []
 
 

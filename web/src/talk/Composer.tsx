@@ -4,8 +4,7 @@ import { useSession } from "../app/context";
 import { actionOf } from "../app/keys";
 import { bytesOf, limits } from "../app/limits";
 import type { MessageEntry } from "../sync/api";
-import type { EmojiTable } from "../text/EmojiTable";
-import { loadEmojis, loadedEmojis, mayName } from "../text/emojis";
+import { loadEmojis, mayName } from "../text/emojis";
 import { Button } from "../ui/Button";
 import { IconButton } from "../ui/IconButton";
 import {
@@ -27,7 +26,7 @@ import { Bar, ReplyBar } from "./ComposerBar";
 import { useConversation } from "./Conversation";
 import { lastOwn, slowUntil, whyNot } from "./composing";
 import { EmojiChoice } from "./EmojiChoice";
-import { emojiTone } from "./emojiHabits";
+import { withNames } from "./emojiNames";
 import { MessageText } from "./MessageText";
 import { roomName } from "./names";
 import { useSecondsUntil } from "./PendingRow";
@@ -62,6 +61,8 @@ function Writing() {
   const [uploads, setUploads] = useState<readonly Upload[]>([]);
   const [preview, setPreview] = useState(false);
   const [open, setOpen] = useState<"emoji" | "poll" | "schedule">();
+  /** What is to be sent later. */
+  const [later, setLater] = useState("");
   const [dropping, setDropping] = useState(false);
   const area = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
@@ -302,8 +303,10 @@ function Writing() {
                 label: text.schedule,
                 icon: <ClockIcon />,
                 disabled: !value.trim() && uploads.length === 0,
-                onSelect: () => {
-                  if (ready()) setOpen("schedule");
+                onSelect: async () => {
+                  if (!ready()) return;
+                  setLater(await withNames(value, userId));
+                  setOpen("schedule");
                 },
               },
             ]}
@@ -390,20 +393,11 @@ function Writing() {
       {open === "poll" && <PollDialog to={to()} onClose={() => setOpen(undefined)} />}
       {open === "schedule" && (
         <ScheduleDialog
-          message={{ ...to(), text: value, fileIds: fileIds() }}
+          message={{ ...to(), text: later, fileIds: fileIds() }}
           onClose={() => setOpen(undefined)}
           onDone={clear}
         />
       )}
     </div>
   );
-}
-
-/** A text with the emoji that it names; at once if their names are loaded, or if it has none. */
-function withNames(text: string, userId: string): string | Promise<string> {
-  if (!mayName(text)) return text;
-  const replaced = (emojis: EmojiTable) => emojis.replaced(text, emojiTone(userId));
-  const loaded = loadedEmojis();
-  // Where they can't be loaded it says what it said.
-  return loaded ? replaced(loaded) : loadEmojis().then(replaced, () => text);
 }

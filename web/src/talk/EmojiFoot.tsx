@@ -1,5 +1,5 @@
 import type { ReadonlySignal } from "@preact/signals";
-import { useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Emoji, emojis, toned } from "../text/EmojiTable";
 import { words } from "../words";
 import "./EmojiFoot.css";
@@ -17,6 +17,12 @@ interface EmojiFootProps {
 export function EmojiFoot({ about, tone, onTone }: EmojiFootProps) {
   const [choosing, setChoosing] = useState(false);
   const opener = useRef<HTMLButtonElement>(null);
+  const chose = useRef(false);
+  // Before the next key: until then, nothing has the focus.
+  useLayoutEffect(() => {
+    if (chose.current && !choosing) opener.current?.focus();
+    chose.current = choosing;
+  }, [choosing]);
   if (!HAND) return null;
   const tones = [0, 1, 2, 3, 4, 5] as const;
   return (
@@ -32,7 +38,6 @@ export function EmojiFoot({ about, tone, onTone }: EmojiFootProps) {
             event.stopPropagation();
             event.preventDefault();
             setChoosing(false);
-            requestAnimationFrame(() => opener.current?.focus());
           }}
         >
           {tones.map((one) => (
@@ -55,7 +60,6 @@ export function EmojiFoot({ about, tone, onTone }: EmojiFootProps) {
                   if (event.key === "Enter" || event.key === " ") {
                     event.preventDefault();
                     setChoosing(false);
-                    requestAnimationFrame(() => opener.current?.focus());
                   }
                 }}
                 onClick={(event) => {

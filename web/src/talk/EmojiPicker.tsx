@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useSession } from "../app/context";
 import { type Emoji, emojis, toned } from "../text/EmojiTable";
 import { words } from "../words";
@@ -41,6 +41,8 @@ export function EmojiPicker({ chosen, onChoose }: EmojiPickerProps) {
   const [wanted, setWanted] = useState<{ readonly part: number }>();
   const field = useRef<HTMLInputElement>(null);
   const root = useRef<HTMLDivElement>(null);
+  /** Whether the focus goes along with `at`. */
+  const moves = useRef(false);
   /** What is under the pointer, or has the focus; a signal, so that only what shows it is rendered again. */
   const about = useMemo(() => signal<Emoji | undefined>(undefined), []);
   const recent = useMemo(() => recentEmojis(userId), []);
@@ -77,13 +79,16 @@ export function EmojiPicker({ chosen, onChoose }: EmojiPickerProps) {
 
   const focusAt = (place: Place) => {
     setAt(place);
-    // After it was rendered: rows that are far away are not there before.
-    requestAnimationFrame(() =>
-      root.current
-        ?.querySelector<HTMLElement>(".emoji-rows__cell[tabindex='0']")
-        ?.focus({ preventScroll: true }),
-    );
+    moves.current = true;
   };
+
+  // Once it was rendered, because rows that are far away are not there before; and before the next key, which is for it.
+  useLayoutEffect(() => {
+    if (!moves.current) return;
+    moves.current = false;
+    const cell = root.current?.querySelector<HTMLElement>(".emoji-rows__cell[tabindex='0']");
+    cell?.focus({ preventScroll: true });
+  }, [at]);
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.isComposing || event.altKey || event.ctrlKey || event.metaKey) return;

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { useChat } from "../app/chat";
+import { useSession } from "../app/context";
 import { limits, tooLong } from "../app/limits";
 import type { SendTo } from "../sync/api";
 import { Button } from "../ui/Button";
@@ -10,6 +11,7 @@ import { CloseIcon } from "../ui/icons";
 import { showError } from "../ui/toasts";
 import { words } from "../words";
 import { useConversation } from "./Conversation";
+import { withNames } from "./emojiNames";
 import "./PollDialog.css";
 
 const text = words.talk.poll;
@@ -22,6 +24,7 @@ interface PollDialogProps {
 /** Asks for a question and its options, and sends them. */
 export function PollDialog({ to, onClose }: PollDialogProps) {
   const chat = useChat();
+  const { userId } = useSession();
   const { toEnd } = useConversation();
   const [question, setQuestion] = useState("");
   const [options, setOptions] = useState<readonly string[]>(["", ""]);
@@ -32,9 +35,11 @@ export function PollDialog({ to, onClose }: PollDialogProps) {
 
   const send = async (event: Event) => {
     event.preventDefault();
-    const given = options.map((option) => option.trim()).filter(Boolean);
+    const written = [question, ...options].map((one) => withNames(one.trim(), userId));
+    const [asked = "", ...answers] = await Promise.all(written);
+    const given = answers.filter(Boolean);
     const long = [
-      tooLong(question.trim(), limits.value.textBytes),
+      tooLong(asked, limits.value.textBytes),
       ...given.map((option) => tooLong(option, limits.value.optionBytes)),
     ].find(Boolean);
     if (long) return setWrong(long);
@@ -44,7 +49,7 @@ export function PollDialog({ to, onClose }: PollDialogProps) {
     if (closeTime !== undefined && closeTime <= Date.now()) return setWrong(words.talk.composer.inFuture);
     try {
       await chat.send(to, {
-        text: question.trim(),
+        text: asked,
         poll: { options: given, multiple, anonymous, ...(closeTime !== undefined && { closeTime }) },
       });
       toEnd.value++;

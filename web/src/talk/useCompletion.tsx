@@ -1,5 +1,5 @@
 import type { ComponentChildren, RefObject } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useChat } from "../app/chat";
 import { useSession } from "../app/context";
 import { actionOf } from "../app/keys";
@@ -58,8 +58,9 @@ export function useCompletion(
     if (!found) refused.current = -1;
     setBegun(found && found.from !== refused.current ? found : undefined);
   };
-  useEffect(moved, [value]);
-  useEffect(() => setAt(0), [begun?.query, begun?.kind]);
+  // Before the next key, which may be about what is begun by then.
+  useLayoutEffect(moved, [value]);
+  useLayoutEffect(() => setAt(0), [begun?.query, begun?.kind]);
 
   const asks = begun?.kind === "person";
   useEffect(() => {
