@@ -109,9 +109,7 @@ export class Engine extends Acting implements Chat {
       calls,
       mirror,
       touch,
-      (error) => {
-        this.connection.value = { state: "signed-out", why: error.message };
-      },
+      (error) => void this.told({ state: "signed-out", why: error.message }),
       (roomId) => this.taking.positions.get(roomId)?.seq ?? -1,
     );
     this.taking = new Taking(mirror, this.records, this.threads, this.out, () => this.userId);
@@ -173,11 +171,16 @@ export class Engine extends Acting implements Chat {
         this.listing.expire();
         this.reload();
       },
-      connection: (state) => {
-        this.connection.value = state;
-        if (state.state === "online") this.online();
-      },
+      connection: (state) => void this.told(state),
     };
+  }
+
+  /** Of a session that has ended, only what its user wrote is kept, for when the same one signs in again. */
+  private async told(state: Connection): Promise<void> {
+    if (state.state === "signed-out")
+      await this.turns.take(() => this.mirror.forgetRead()).catch(() => undefined);
+    this.connection.value = state;
+    if (state.state === "online") this.online();
   }
 
   private async prepare(): Promise<void> {

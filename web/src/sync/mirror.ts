@@ -19,6 +19,7 @@ interface Schema extends DBSchema {
 }
 
 const STORES = ["meta", "positions", "entries", "rooms", "threads", "outbox", "drafts", "people"] as const;
+const READ = ["positions", "entries", "rooms", "threads", "people"] as const;
 const APPLIED = ["positions", "entries", "rooms", "threads", "outbox"] as const;
 
 export type Applying = IDBPTransaction<Schema, typeof APPLIED, "readwrite">;
@@ -80,6 +81,13 @@ export class Mirror {
   async wipe(): Promise<void> {
     const tx = this.db.transaction(STORES, "readwrite");
     for (const store of STORES) void tx.objectStore(store).clear();
+    await tx.done;
+  }
+
+  /** Keeps only what the user wrote, and how far the user has read. */
+  async forgetRead(): Promise<void> {
+    const tx = this.db.transaction(READ, "readwrite");
+    for (const store of READ) void tx.objectStore(store).clear();
     await tx.done;
   }
 
