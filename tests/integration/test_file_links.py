@@ -23,6 +23,7 @@ from grpc_chat.testing import RunningNode, running_node
 from grpc_chat.wire.certificates import fingerprint
 from tests.certificates import issue
 from tests.support import until
+from tests.web import browser
 
 FILES: dict[str, Any] = {"http_port": 0, "free_bytes": 0}
 
@@ -34,7 +35,7 @@ async def node() -> AsyncIterator[RunningNode]:
 
 
 async def get(url: str, method: str = "GET", **headers: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with browser() as client:
         return await client.request(method, url, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
 
@@ -180,7 +181,7 @@ async def test_download_is_cut_off_when_it_may_not_go_on(
     await alice.send(room, files=[file])
     url = (await bob.download_link(file)).url
 
-    async with httpx.AsyncClient(trust_env=False) as client, client.stream("GET", url) as response:
+    async with browser() as client, client.stream("GET", url) as response:
         pieces = response.aiter_raw(1024)
         await anext(pieces)
         await alice.remove_member(room, "bob")
@@ -195,7 +196,7 @@ async def test_too_many_downloads_are_asked_to_wait(node: RunningNode) -> None:
     url = (await alice.download_link(file)).url
     files = node.node.system.files
     files._most = 1
-    async with httpx.AsyncClient(trust_env=False) as client, client.stream("GET", url) as response:
+    async with browser() as client, client.stream("GET", url) as response:
         await anext(response.aiter_raw(1024))
         refused = await get(url)
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
@@ -249,7 +250,7 @@ async def test_links_are_over_tls_where_there_is_a_certificate(tmp_path: Path) -
         for _ in range(2):
             link = await node.client("alice").download_link(file)
             assert link.url.startswith("https://127.0.0.1:")
-            async with httpx.AsyncClient(verify=trusting, trust_env=False) as client:
+            async with browser(verify=trusting) as client:
                 response = await client.get(link.url)
                 assert response.text == "x"
                 shown = response.extensions["network_stream"].get_extra_info("ssl_object")
