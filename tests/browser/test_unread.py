@@ -48,7 +48,9 @@ async def test_a_button_leads_up_to_what_is_unread_and_one_down_to_what_comes(pa
         for number in range(3):
             await node.client("bob").send(ROOM, f"meanwhile {number}")
         await page.get_by_role("button", name="3 new messages").click()
-        await expect(page.get_by_text("meanwhile 2", exact=True)).to_be_in_viewport()
+        await expect(
+            page.get_by_label("Messages", exact=True).get_by_text("meanwhile 2", exact=True)
+        ).to_be_in_viewport()
         await expect(page.get_by_title("Go to the newest messages")).to_have_count(0)
         await expect(up).to_have_count(0)
 
@@ -63,11 +65,15 @@ async def test_one_who_comes_back_is_led_to_what_came_meanwhile(pages: Browsers)
         await _look(page, False)
         for number in range(40):
             await node.client("bob").send(ROOM, f"meanwhile {number}")
-        await expect(page.get_by_text("meanwhile 39", exact=True)).to_be_in_viewport()
+        await expect(
+            page.get_by_label("Messages", exact=True).get_by_text("meanwhile 39", exact=True)
+        ).to_be_in_viewport()
         await _look(page, True)
         await page.get_by_role("button", name="40 unread messages").click()
         await expect(page.get_by_text("New", exact=True)).to_be_in_viewport()
-        await expect(page.get_by_text("meanwhile 0", exact=True)).to_be_in_viewport()
+        await expect(
+            page.get_by_label("Messages", exact=True).get_by_text("meanwhile 0", exact=True)
+        ).to_be_in_viewport()
 
 
 async def test_a_thread_says_where_it_is_new(pages: Browsers) -> None:
@@ -106,7 +112,9 @@ async def test_what_was_read_just_before_a_reload_is_read(pages: Browsers) -> No
                     await asyncio.sleep(0.05)
 
         await bob.send(ROOM, "the first")
-        await expect(page.get_by_text("the first", exact=True)).to_be_visible()
+        await expect(
+            page.get_by_label("Messages", exact=True).get_by_text("the first", exact=True)
+        ).to_be_visible()
         await read()
         await bob.send(ROOM, "the second")
         await expect(page.get_by_role("article").filter(has_text="the second")).to_be_visible()

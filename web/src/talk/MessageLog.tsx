@@ -1,4 +1,4 @@
-import { type Signal, useComputed, useSignal } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { useChat } from "../app/chat";
@@ -11,13 +11,10 @@ import { useConversation } from "./Conversation";
 import "./MessageLog.css";
 import { Beginning } from "./Beginning";
 import { DayLine } from "./DayLine";
-import { GapLine } from "./GapLine";
 import { Heard } from "./Heard";
 import { ToEnd, ToUnread } from "./LogJumps";
-import { MessageRow } from "./MessageRow";
-import { NoteLine } from "./NoteLine";
-import { PendingRow } from "./PendingRow";
-import { keyOf, type Row, rowsOf } from "./rows";
+import { LogRow } from "./LogRow";
+import { keyOf, rowsOf } from "./rows";
 import { Scroller } from "./Scroller";
 import { TypingLine } from "./TypingLine";
 import { useFirstUnread } from "./useFirstUnread";
@@ -54,7 +51,6 @@ export function MessageLog() {
   ).value;
   /** Counts what was asked to be shown. */
   const turn = useRef(0);
-  const cache = useRef(new Map<string, { row: Row; vnode: VNode }>());
 
   const firstUnread = useFirstUnread(box, reading.line, timeline);
   /** Others may be seen than before. */
@@ -156,21 +152,15 @@ export function MessageLog() {
   const pointed = shown.value;
   const days = useMemo(() => {
     scroller.current?.hold();
-    const before = cache.current;
-    const next: typeof before = new Map();
     const found: { key: string; time: number; nodes: VNode[] }[] = [];
     for (const row of rows) {
       if (row.kind === "day") {
         found.push({ key: row.key, time: row.time, nodes: [] });
         continue;
       }
-      const old = before.get(row.key);
-      const one = old && same(old.row, row) ? old : { row, vnode: rowOf(row, current) };
-      next.set(row.key, one);
       if (found.length === 0) found.push({ key: "before", time: 0, nodes: [] });
-      found.at(-1)?.nodes.push(one.vnode);
+      found.at(-1)?.nodes.push(<LogRow key={row.key} row={row} current={current} />);
     }
-    cache.current = next;
     return found;
   }, [rows]);
 
@@ -253,28 +243,6 @@ export function MessageLog() {
       />
     </div>
   );
-}
-
-function rowOf(row: Exclude<Row, { kind: "day" }>, current: Signal<string | undefined>): VNode {
-  if (row.kind === "new")
-    return (
-      <div key={row.key} class="message-log__new">
-        <span class="message-log__new-text">{text.newSince}</span>
-      </div>
-    );
-  if (row.kind === "note") return <NoteLine key={row.key} id={row.key} entry={row.entry} />;
-  if (row.kind === "gap") return <GapLine key={row.key} since={row.since} until={row.until} />;
-  if (row.entry.kind === "pending")
-    return <PendingRow key={row.key} id={row.key} entry={row.entry} first={row.first} />;
-  return <MessageRow key={row.key} id={row.key} entry={row.entry} first={row.first} current={current} />;
-}
-
-function same(one: Row, other: Row): boolean {
-  if (one.kind !== other.kind || one.key !== other.key) return false;
-  if ("entry" in one && "entry" in other && one.entry !== other.entry) return false;
-  if (one.kind === "gap" && other.kind === "gap")
-    return one.since === other.since && one.until === other.until;
-  return !("first" in one && "first" in other && one.first !== other.first);
 }
 
 /** The number of the last message that the reader has before their eyes. */

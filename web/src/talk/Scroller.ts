@@ -58,7 +58,9 @@ export class Scroller {
    * Where rows go, the browser may have to move the position to what is left, and that is none of the reader's scrolling.
    */
   hold(): void {
-    if (!this.atEnd || this.leaves) this.look();
+    // Whether this is the end is looked at afterwards: what makes it the end may be what is about to be shown.
+    if (this.leaves) this.atEnd = false;
+    if (!this.atEnd) this.remember();
     this.held = true;
   }
 
@@ -125,9 +127,13 @@ export class Scroller {
     this.anchors = [];
   }
 
-  /** Remembers what is seen now, and where. */
   private look(): void {
     this.atEnd = this.whole() && this.room.below < AT_END;
+    this.remember();
+  }
+
+  /** Remembers what is seen now, and where. */
+  private remember(): void {
     const rows = this.elements();
     const origin = this.box.getBoundingClientRect();
     const whole: Anchor[] = [];

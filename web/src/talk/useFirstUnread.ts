@@ -21,7 +21,7 @@ export function useFirstUnread(
   const seen = useRef<number>();
   const look = () => {
     const after = line.peek();
-    const row = box.current?.querySelector(".message-log__new");
+    const row = box.current?.querySelector(".log-row__new");
     const isAbove = () => {
       if (after === undefined || after === seen.current || !box.current) return false;
       if (row) return row.getBoundingClientRect().bottom < box.current.getBoundingClientRect().top;
