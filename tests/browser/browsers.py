@@ -129,6 +129,8 @@ class Browsers:
             **options,
         )
         context.set_default_timeout(15_000)
+        # The first page of a browser that has just begun waits for the browser, too.
+        context.set_default_navigation_timeout(60_000)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         context.on("console", self._heard)
         return await context.new_page()
