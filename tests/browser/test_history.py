@@ -14,7 +14,7 @@ from tests.chatter import chatter
 from tests.web import WEB
 
 ROOM = "kitchen"
-COUNT = 700
+COUNT = 560
 MEMBERS = {"alice": "member", "bob": "member", "carol": "member"}
 
 
