@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.async_api import TimeoutError, expect
 
 from grpc_chat.testing import PASSWORD, running_node
@@ -45,6 +46,8 @@ async def _show(watched: Watched, path: str, texts: list[str]) -> None:
     await watched.look()
 
 
+# Each text many times over: a busy machine takes minutes.
+@pytest.mark.timeout(600)
 async def test_no_text_becomes_markup(pages: Browsers) -> None:
     """Each text of the corpus, as all that people can write, in each view."""
     assert len(hostile.TEXTS) > 500

@@ -236,7 +236,7 @@ export const settings = {
   },
   notifications: {
     lead: "What you want to be notified of, in each room. All your devices share it.",
-    list: "Rooms",
+    list: "Room by room",
     level: (room: string): string => `Notify of, in ${room}`,
     levels: { all: "All messages", mentions: "Mentions", nothing: "Nothing" },
     mute: "Mute",
