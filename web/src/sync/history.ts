@@ -157,11 +157,13 @@ export class Pages {
   /** A page with a number in its middle. */
   async around(roomId: string, root: number, seq: number): Promise<Page> {
     const older = await this.before(roomId, root, seq + 1);
-    const newer = await this.after(roomId, root, seq);
+    // The log may not have reached that number yet, and go on before the next call: nothing is left out between the two.
+    const edge = Math.min(seq, older.entries[older.entries.length - 1]?.seq ?? older.from);
+    const newer = await this.after(roomId, root, edge);
     return {
       entries: [...older.entries, ...newer.entries],
       from: older.from,
-      to: Math.max(newer.to, seq),
+      to: newer.to,
       atStart: older.atStart,
       atEnd: newer.atEnd,
     };
