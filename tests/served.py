@@ -28,13 +28,14 @@ async def serving(data: Path) -> AsyncIterator[Served]:
 
 
 class Served:
-    """A server in a process of its own, always at the same port."""
+    """A server in a process of its own, always at the same ports."""
 
     program: Program
 
     def __init__(self, data: Path) -> None:
         self._data = data
         self.port = free_port()
+        self.grpc_port = free_port()
 
     @property
     def url(self) -> str:
@@ -43,7 +44,8 @@ class Served:
 
     async def begin(self) -> None:
         """Start it, again after ``kill``."""
-        options = ["--trusted-ids", "1,2", "--port", "0", "--web-port", str(self.port)]
+        options = ["--trusted-ids", "1,2,3", "--port", str(self.grpc_port)]
+        options += ["--web-port", str(self.port)]
         self.program = await start(COMMAND, "serve", "--data", self._data, *options)
         await self.program.shows("database in")
 
