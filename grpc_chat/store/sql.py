@@ -1,4 +1,4 @@
-"""The store, with SQLAlchemy Core. Differences between databases are in sqlite.py (and later postgres.py)."""
+"""The store, with SQLAlchemy Core. Differences between databases are in sqlite.py and postgres.py."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ _MOST_TOLD = 1000
 """How many damaged events are logged. More of them, from a failing disk, would say nothing new."""
 
 
+_ATTEMPTS = 3
+"""How often a transaction is tried in all, if what kept it from being stored may pass at once."""
+
+
 class _Repeated(Exception):
     """A ``client_message_id`` of the batch was used before. A second, careful attempt finds out which."""
 
@@ -48,6 +52,16 @@ class Driver(Protocol):
 
     def is_fatal(self, error: SQLAlchemyError) -> bool:
         """Whether no further write can be trusted before a restart."""
+
+    def is_passing(self, error: SQLAlchemyError) -> bool:
+        """Whether nothing of the transaction is stored, and it may succeed if it is done again."""
+
+    def is_lost(self, error: SQLAlchemyError) -> bool:
+        """Whether the connection can't be used any longer, while another might."""
+
+    def was_stored(self) -> bool | None:
+        """Whether the last transaction of the writer is stored, after its connection was lost while it was
+        committed. None if that can't be found out."""
 
     def count(self, conn: sa.Connection) -> bool:
         """Count a transaction that stores no event, before it is committed. Nothing else would record it.
@@ -125,7 +139,7 @@ class SqlStore:
         event."""
         deleted = schema.deleted_rooms.c
         query = sa.select(deleted.last_seq).where(deleted.room_id == room_id)
-        with self._connection.begin():
+        with self._writing().begin():
             if (last_seq := self._connection.scalar(query)) is not None:
                 return int(last_seq)
         with self.snapshot() as snapshot:
@@ -133,7 +147,7 @@ class SqlStore:
 
     def begin_epoch(self) -> None:
         """See :meth:`grpc_chat.store.base.Store.begin_epoch`."""
-        with self._connection.begin():
+        with self._writing().begin():
             epoch = begin_epoch(self._connection)
         self.epoch, self.is_backup = epoch, False
         self._driver.epoch_began(epoch)
@@ -141,7 +155,7 @@ class SqlStore:
     def fact(self, name: str) -> str | None:
         """The database's fact with this name (table ``meta``); None if it has none."""
         meta = schema.meta.c
-        with self._connection.begin():
+        with self._writing().begin():
             found: str | None = self._connection.scalar(sa.select(meta.value).where(meta.name == name))
         return found
 
@@ -150,7 +164,7 @@ class SqlStore:
         meta = schema.meta
         insert = insert_into(meta, self._connection.dialect.name)
         insert = insert.on_conflict_do_update(index_elements=[meta.c.name], set_={"value": value})
-        with self._connection.begin():
+        with self._writing().begin():
             self._connection.execute(insert, {"name": name, "value": value})
 
     # Writing
@@ -164,9 +178,13 @@ class SqlStore:
         except _Repeated:
             return self._transaction(writes, careful=True)
 
-    def _transaction(self, writes: Sequence[Write], *, careful: bool) -> list[Result]:
-        conn = self._connection
+    def _transaction(
+        self, writes: Sequence[Write], *, careful: bool, attempts: int = _ATTEMPTS
+    ) -> list[Result]:
+        results: list[Result] = []
+        committing = False
         try:
+            conn = self._writing()
             # The block commits when it succeeds. If that fails, it also makes SQLAlchemy roll back. Otherwise
             # the connection would take no further transaction.
             batch = Batch(
@@ -177,9 +195,15 @@ class SqlStore:
                 ended=self._ended,
                 check_sessions=self.check_sessions,
             )
-            with conn.begin():
-                results = batch.carry_out(writes)
-                counted = not batch.newest and self._driver.count(conn)
+            counted = False
+            try:
+                with conn.begin():
+                    results = batch.carry_out(writes)
+                    counted = not batch.newest and self._driver.count(conn)
+                    committing = True
+            except SQLAlchemyError as exc:
+                if not (committing and self._driver.is_lost(exc) and self._found_stored()):
+                    raise
             for session_id in batch.revived:
                 self._ended.pop(session_id, None)
             for session_id in batch.ended:
@@ -196,6 +220,15 @@ class SqlStore:
             # An error of reading, before anything was written.
             raise StoreUnavailable("the database can't be read") from exc
         except SQLAlchemyError as exc:
+            if self._driver.is_lost(exc):
+                self._drop_connection()
+                # What was not committed is not stored, and can be done again.
+                if attempts > 1 and not self._failed:
+                    return self._transaction(writes, careful=careful, attempts=attempts - 1)
+            elif attempts > 1 and self._driver.is_passing(exc):
+                return self._transaction(writes, careful=careful, attempts=attempts - 1)
+            if self._failed:
+                raise StoreUnavailable("the database did not confirm the commit") from exc
             if self._driver.is_full(exc):
                 raise StoreFull("the server's disk is full; nothing was stored") from exc
             # A COMMIT that failed may still be stored: after an injected fdatasync error, the rows were there
@@ -203,6 +236,31 @@ class SqlStore:
             self._failed = self._driver.is_fatal(exc)
             self._tell_of_error("a commit", exc.orig if isinstance(exc, DBAPIError) else exc)
             raise StoreUnavailable("the database did not confirm the commit") from exc
+
+    def _found_stored(self) -> bool:
+        """Whether a transaction is stored whose connection was lost while it was committed.
+
+        If that can't be found out, the store has failed: what this process remembers may not be what is
+        stored.
+        """
+        self._drop_connection()
+        stored = self._driver.was_stored()
+        if stored is None:
+            self._failed = True
+            log.critical("the database did not say whether a commit was stored")
+        return bool(stored)
+
+    def _writing(self) -> sa.Connection:
+        """The writer's connection; a new one if it was lost."""
+        if self._connection.closed:
+            self._connection = self._driver.writer.connect()
+        return self._connection
+
+    def _drop_connection(self) -> None:
+        """Give up the writer's connection. The next transaction opens another."""
+        if not self._connection.closed:
+            self._connection.invalidate()
+            self._connection.close()
 
     def _opened(self, batch: Batch) -> SqlTransaction:
         return SqlTransaction(batch, self.epoch, self._tell_of_damage)
@@ -244,7 +302,17 @@ class SqlStore:
         usable = False
         try:
             conn = conn or self._driver.reader.connect()
-            with conn.begin():
+            try:
+                transaction = conn.begin()
+            except SQLAlchemyError as exc:
+                # It may have been lost long ago, for example when the server was restarted.
+                if not self._driver.is_lost(exc):
+                    raise
+                conn.invalidate()
+                conn.close()
+                conn = self._driver.reader.connect()
+                transaction = conn.begin()
+            with transaction:
                 yield SqlSnapshot(conn, self.epoch, self._tell_of_damage)
             usable = True
         except ChatError:

@@ -253,6 +253,19 @@ class _SqliteDriver:
         """See :class:`grpc_chat.store.sql.Driver`."""
         return _is_fatal(error.orig if isinstance(error, DBAPIError) else None)
 
+    def is_passing(self, error: SQLAlchemyError) -> bool:
+        """See :class:`grpc_chat.store.sql.Driver`."""
+        return False
+
+    def is_lost(self, error: SQLAlchemyError) -> bool:
+        """See :class:`grpc_chat.store.sql.Driver`."""
+        # There is no server that could go away.
+        return False
+
+    def was_stored(self) -> bool | None:
+        """See :class:`grpc_chat.store.sql.Driver`."""
+        return None
+
     def count(self, conn: sa.Connection) -> bool:
         """See :class:`grpc_chat.store.sql.Driver`."""
         if _changes(conn) == self._changes:

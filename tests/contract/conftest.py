@@ -7,16 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.databases import Database, sqlite_database
+from tests.contract.databases import Database, postgres_database, sqlite_database
+from tests.postgres import Template, template
 
 
-@pytest.fixture(params=[sqlite_database], ids=["sqlite"])
+@pytest.fixture(scope="session")
+def postgres_template() -> Iterator[Template]:
+    """A PostgreSQL server with a database whose tables are empty, to be copied."""
+    with template() as made:
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
 def make_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Database]]:
     """Makes empty databases of one kind, each with a name of its own."""
     made: list[Database] = []
 
     def make(name: str) -> Database:
-        made.append(request.param(tmp_path / name))
+        if request.param == "sqlite":
+            made.append(sqlite_database(tmp_path / name))
+        else:
+            made.append(postgres_database(request.getfixturevalue("postgres_template").copy()))
         return made[-1]
 
     yield make

