@@ -31,6 +31,7 @@ from grpc_chat.grpc_settings import Grpc, Http2
 from grpc_chat.oidc_settings import Oidc
 from grpc_chat.search_settings import Search
 from grpc_chat.setting_types import Group, Groups, Texts, Wait
+from grpc_chat.store_settings import Store
 from grpc_chat.web_settings import Web
 
 Count = Annotated[int, Field(ge=1)]
@@ -402,6 +403,7 @@ class Config(BaseSettings):
     grpc: Grpc = Grpc()
     http2: Http2 = Http2()
     search: Search = Search()
+    store: Store = Store()
     tls: Tls = Tls()
     files: Files = Files()
     web: Web = Web()

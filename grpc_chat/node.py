@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -34,7 +35,7 @@ from grpc_chat.ops.dev_certificate import dev_certificate
 from grpc_chat.store.identity import FILES_KEPT_IN
 from grpc_chat.store.search_sqlite import SqliteSegments
 from grpc_chat.store.sql import SqlStore
-from grpc_chat.store.sqlite import open_store
+from grpc_chat.store.sqlite import lock_folder, make_folder, open_store
 from grpc_chat.transport.certificates import Certificates
 from grpc_chat.transport.grpc_server import GrpcOptions, GrpcServer
 from grpc_chat.transport.web_options import LOGIN_BACK, WebOptions
@@ -106,6 +107,16 @@ class Node:
             return given if given not in (named, f"[{named}]") else join(named, self.port)
         return "" if is_loopback(host) or is_wildcard(host) else join(host, self.port)
 
+    @property
+    def store_place(self) -> str:
+        """Where the database is, for people."""
+        url, folder = self._config.store.url, self._config.data.absolute()
+        if not url:
+            return f"in {folder}"
+        from grpc_chat.store.postgres import place
+
+        return f"{place(url)} (PostgreSQL), files in {folder}"
+
     def _links_to_files(self) -> str:
         """How links to files begin; empty where there are none."""
         files, web = self._config.files, self._config.web
@@ -161,9 +172,7 @@ class Node:
             )
         limits = request_limits(config)
         trusted = _trusted(config, limits)
-        store = await asyncio.to_thread(
-            open_store, config.data, readers=config.readers, accept_loss=config.accept_loss
-        )
+        store = await asyncio.to_thread(self._open_store, config)
         self._resources.callback(store.close)
         if trusted:
             await asyncio.to_thread(trusted.install, store)
@@ -241,6 +250,30 @@ class Node:
         if self._network:
             await self._listen(self.pipeline, config)
         await self._serve(config)
+
+    def _open_store(self, config: Config) -> SqlStore:
+        if not config.store.url:
+            return open_store(config.data, readers=config.readers, accept_loss=config.accept_loss)
+        try:
+            # Slow to import, and not installed on most servers.
+            from grpc_chat.store import postgres
+        except ImportError as exc:
+            raise StoreUnavailable(
+                "store.url needs psycopg, which is not installed: pip install 'grpc-chat[postgres]'"
+            ) from exc
+        # Files and the index of search are in the folder, also if the rest is not.
+        self._resources.callback(os.close, lock_folder(make_folder(config.data)))
+        if (config.data / "chat.db").exists():
+            log.warning(
+                "the database in %s is left as it is and not used, because store.url names another",
+                config.data,
+            )
+        password = config.store.password
+        return postgres.open_store(
+            config.store.url,
+            password=password.get_secret_value() if password else None,
+            readers=config.readers,
+        )
 
     def _serve_metrics(self, host: str, port: int) -> None:
         try:

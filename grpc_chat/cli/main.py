@@ -145,6 +145,12 @@ _config = click.option(
 @click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), help="Folder of the database.  [./data]"
 )
+@click.option(
+    "--store",
+    "store_url",
+    metavar="URL",
+    help="PostgreSQL database, instead of a file in the folder.  [none]",
+)
 @click.option("--host", help="Address to listen on; 0.0.0.0 or :: for all.  [127.0.0.1]")
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 for any free port.  [50051]"
@@ -198,15 +204,17 @@ def serve(file: Path | None, **flags: object) -> None:
       grpc-chat serve --trusted-ids 1,2,3
       grpc-chat serve --trusted-ids alice,bob --host 0.0.0.0 --port 50051 --data /var/lib/grpc-chat
       grpc-chat serve --config chat.toml --host 0.0.0.0 --certificate fullchain.pem --key privkey.pem
+      grpc-chat serve --store "postgresql://chat@db.example.org/chat?sslmode=verify-full"
       GRPC_CHAT_LOG_LEVEL=debug grpc-chat serve --config chat.toml
     """
     from grpc_chat.cli import serve as serving
 
     tls = {name: flags.pop(name) for name in ("certificate", "key", "client_ca", "dev_certificate")}
     given = {name: value for name, value in tls.items() if value is not None}
-    web_port = flags.pop("web_port")
+    web_port, store_url = flags.pop("web_port"), flags.pop("store_url")
+    store = None if store_url is None else {"url": store_url}
     web = None if web_port is None else {"port": web_port}
-    sys.exit(serving.run(_load(file, tls=given or None, web=web, **flags)))
+    sys.exit(serving.run(_load(file, tls=given or None, web=web, store=store, **flags)))
 
 
 @main.command()

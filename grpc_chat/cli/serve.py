@@ -166,7 +166,7 @@ async def _serve(config: Config) -> int:
             print(f"grpc-chat {__version__} listening on {join(config.host, node.port)}", flush=True)
             if node.web_url:
                 print(f"for browsers: {node.web_url}", flush=True)
-            print(f"database in {config.data.absolute()}", flush=True)
+            print(f"database {node.store_place}", flush=True)
             if config.tls.dev_certificate and node.certificates:
                 print(f"certificate's SHA-256 fingerprint: {node.certificates.fingerprint}", flush=True)
             for line in _next(config, node):

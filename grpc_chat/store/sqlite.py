@@ -70,11 +70,7 @@ def open_store(folder: Path, *, readers: int = 2, accept_loss: bool = False) -> 
         StoreUnavailable: Another process has it open, it can't be opened or read, it is damaged, it has lost
             acknowledged changes, or it was made by a newer version of the program.
     """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as exc:
-        raise StoreUnavailable(f"the data folder {folder} can't be made: {exc.strerror}") from exc
-    lock = lock_folder(folder)
+    lock = lock_folder(make_folder(folder))
     try:
         driver = _SqliteDriver(folder / "chat.db", lock, readers=readers)
     except SQLAlchemyError as exc:
@@ -174,6 +170,19 @@ def _require_home(store: SqlStore, folder: Path) -> None:
         store.begin_epoch()
     # Otherwise it is new, or of an older version, which is trusted; or its epoch is new, which is enough.
     store.put_fact("home", f"{store.epoch} {file.write()}")
+
+
+def make_folder(folder: Path) -> Path:
+    """The folder, made if it does not exist; only its owner may use it.
+
+    Raises:
+        StoreUnavailable: It can't be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise StoreUnavailable(f"the data folder {folder} can't be made: {exc.strerror}") from exc
+    return folder
 
 
 def lock_folder(folder: Path) -> int:

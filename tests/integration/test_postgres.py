@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import selectors
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,12 +17,17 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from grpc_chat.cli.serve import load_config
 from grpc_chat.errors import StoreUnavailable
+from grpc_chat.sdk.models import Message
+from grpc_chat.store import postgres as driver
 from grpc_chat.store.postgres import open_store, place
 from grpc_chat.store.sql import SqlStore
 from grpc_chat.store.writes import Append, Appended, Draft, Once
+from grpc_chat.store_settings import Store
+from grpc_chat.testing import running_node
 from grpc_chat.wire import chat_pb2 as pb
-from tests.postgres import Template, template
+from tests.postgres import Template, postgres, template
 from tests.store_writes import put_room
 
 
@@ -244,3 +251,61 @@ def test_server_that_may_lose_what_it_confirmed_is_refused(made: Template) -> No
         # Those that are named first are mended.
         made.server.set(setting, "on")
     open_store(url).close()
+
+
+async def test_node_keeps_its_promises_while_the_database_is_killed_and_the_node_restarted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was confirmed is there once and in order, and a reader gets each message once."""
+    # However long the database takes to come back on this machine.
+    monkeypatch.setattr(driver, "_OUTCOME_SECONDS", 100.0)
+    patience = timedelta(seconds=100)
+    with postgres() as server:
+        url = server.new_database()
+        async with running_node("alice", "bob", store={"url": url}, data=tmp_path / "data") as node:
+            alice, bob = (node.client(name, timeout=patience) for name in ("alice", "bob"))
+            confirmed: list[int] = []
+            some, more = asyncio.Event(), asyncio.Event()
+
+            async def send() -> None:
+                for at in range(60):
+                    placed = await alice.send("general", str(at))
+                    confirmed.append(placed.seq)
+                    if at == 10:
+                        some.set()
+                    if at == 30:
+                        more.set()
+
+            async with asyncio.timeout(100):
+                sending = asyncio.create_task(send())
+                await some.wait()
+                await asyncio.to_thread(server.stop)
+                await asyncio.to_thread(server.start)
+                await more.wait()
+                await node.restart()
+                await sending
+
+            got: list[str] = []
+            async with bob.subscribe("general") as stream:
+                async for event in stream:
+                    if isinstance(event, Message):
+                        got.append(event.text)
+                    if len(got) == 60:
+                        break
+            assert got == [str(at) for at in range(60)]
+            assert confirmed == sorted(set(confirmed))
+
+
+def test_url_has_no_password_and_a_file_may_have_it(tmp_path: Path) -> None:
+    """Neither the command line nor the settings that are printed have it."""
+    (tmp_path / "password").write_text("geheim-123\n")
+    given = Store.model_validate({"url": "postgresql://chat@db/chat", "password_file": tmp_path / "password"})
+    assert given.password
+    assert given.password.get_secret_value() == "geheim-123"
+    assert "geheim" not in repr(given)
+    for wrong in ("postgresql://chat:geheim-123@db/chat", "postgresql://db/chat?password=geheim-123"):
+        with pytest.raises(ValueError, match=r"store\.password_file") as refused:
+            load_config(None, store={"url": wrong})
+        assert "geheim" not in str(refused.value)
+    with pytest.raises(ValueError, match="must be a URL, as postgresql"):
+        load_config(None, store={"url": "mysql://db/chat"})
