@@ -16,10 +16,15 @@ from urllib.parse import quote
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
 
 from grpc_chat.cli.serve import load_config
 from grpc_chat.errors import StoreUnavailable
 from grpc_chat.sdk.models import Message
+from grpc_chat.store import migrations, schema
 from grpc_chat.store import postgres as driver
 from grpc_chat.store.postgres import open_store, place
 from grpc_chat.store.sql import SqlStore
@@ -186,6 +191,32 @@ def test_connections_that_were_ended_are_replaced(made: Template, url: str, stor
     assert texts(store) == ["one", "two", "three"]
 
 
+@pytest.mark.parametrize("code", ["40001", "40P01"])
+def test_transaction_that_had_to_give_way_is_done_again(url: str, store: SqlStore, code: str) -> None:
+    """After a failed serialization, or a deadlock; not endlessly, and nothing of a failed attempt is left."""
+    say(store, "one")
+    with psycopg.connect(url) as connection:
+        # Undoing a transaction does not undo what it took of a sequence.
+        connection.execute("CREATE SEQUENCE attempts")
+        connection.execute(
+            "CREATE FUNCTION give_way() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "IF nextval('attempts') NOT IN (3, 7) "
+            "THEN RAISE EXCEPTION 'no' USING ERRCODE = TG_ARGV[0]; END IF; "
+            "RETURN NEW; END $$"
+        )
+        connection.execute(
+            "CREATE TRIGGER give_way BEFORE INSERT ON events "
+            f"FOR EACH ROW EXECUTE FUNCTION give_way('{code}')"
+        )
+
+    assert say(store, "two") == 2
+    with pytest.raises(StoreUnavailable):
+        say(store, "three")
+    assert not store.failed
+    assert say(store, "three") == 3
+    assert texts(store) == ["one", "two", "three"]
+
+
 def test_store_that_another_took_over_from_stops(url: str, store: SqlStore) -> None:
     """It writes nothing more, and its process has to end; the other goes on."""
     say(store, "one")
@@ -309,3 +340,34 @@ def test_url_has_no_password_and_a_file_may_have_it(tmp_path: Path) -> None:
         assert "geheim" not in str(refused.value)
     with pytest.raises(ValueError, match="must be a URL, as postgresql"):
         load_config(None, store={"url": "mysql://db/chat"})
+
+
+def test_migrations_make_what_the_program_expects(made: Template) -> None:
+    """The revisions build, column by column, the tables that a new database gets at once."""
+    url = made.server.new_database()
+    engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            # Revisions say nothing of what tables are for, which SQLite does not keep.
+            differences = compare_metadata(context, schema.metadata)
+            assert [each for each in differences if each[0] != "add_table_comment"] == []
+    finally:
+        engine.dispose()
+
+    assert shape(url) == shape(made.copy())
+
+
+def shape(url: str) -> list[tuple[object, ...]]:
+    """All columns, and all indexes, of a database."""
+    columns = (
+        "SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name "
+        "FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2"
+    )
+    indexes = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
+    with psycopg.connect(url) as connection:
+        return [*connection.execute(columns).fetchall(), *connection.execute(indexes).fetchall()]
