@@ -62,6 +62,8 @@ async def test_one_who_comes_back_is_led_to_what_came_meanwhile(pages: Browsers)
         page = await pages.open(node, f"/rooms/{ROOM}", user="alice", size=PHONE)
         await expect(page.locator("[data-seq='30']")).to_be_in_viewport()
         await expect(page.get_by_text("Connected")).to_be_attached()
+        # Until it knows that nothing is unread, what comes is where the reading begins.
+        await expect(page.get_by_label("Messages", exact=True)).to_have_attribute("aria-busy", "false")
         await _look(page, False)
         for number in range(40):
             await node.client("bob").send(ROOM, f"meanwhile {number}")
