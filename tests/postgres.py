@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import sql
 
 from grpc_chat.store import migrations
 
@@ -88,9 +89,9 @@ class Postgres:
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return self.url(name)
 
-    def execute(self, sql: str, database: str = "postgres") -> None:
+    def execute(self, statement: str, database: str = "postgres") -> None:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
-            connection.execute(sql)
+            connection.execute(statement)
 
 
 def _programs() -> Path:
@@ -103,8 +104,9 @@ def _programs() -> Path:
 @contextmanager
 def postgres(*settings: str) -> Iterator[Postgres]:
     """A server on this machine alone, in a folder of its own; with ``FAST`` it does not wait for a disk."""
-    # A socket's path has at most 107 bytes, and all of it must be open to the server's user.
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/dev/shm" if Path("/dev/shm").is_dir() else "/tmp"))
+    # Where tests keep their files, which is memory if there is enough. A socket's path has at most 107 bytes.
+    place = tempfile.gettempdir()
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=place if len(place) < 60 else "/tmp"))
     try:
         if _USER:
             shutil.chown(folder, _USER)
@@ -133,6 +135,7 @@ class Template:
     def __init__(self, server: Postgres) -> None:
         self.server = server
         self.name = "empty"
+        self._free: list[str] = []
         server.execute(f"CREATE DATABASE {self.name} TEMPLATE template0")
         engine = sa.create_engine(
             "postgresql+psycopg://", creator=lambda: psycopg.connect(server.url(self.name))
@@ -144,6 +147,24 @@ class Template:
     def copy(self) -> str:
         """The URL of a new database with empty tables."""
         return self.server.new_database(self.name)
+
+    @contextmanager
+    def lend(self) -> Iterator[str]:
+        """The URL of a database with empty tables, for a test that leaves the tables themselves as they are.
+
+        It is used again: a database takes 8 MB, most often of memory, and 12 ms to make.
+        """
+        url = self._free.pop() if self._free else self.copy()
+        yield url
+        with psycopg.connect(url, options="-c lock_timeout=30s") as connection:
+            tables = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            ).fetchall()
+            for (table,) in tables:
+                if table != "alembic_version":
+                    # Tables are small here: TRUNCATE would take five times as long.
+                    connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+        self._free.append(url)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,18 +22,18 @@ def postgres_template() -> Iterator[Template]:
 @pytest.fixture(params=["sqlite", "postgres"])
 def make_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Database]]:
     """Makes empty databases of one kind, each with a name of its own."""
-    made: list[Database] = []
+    with ExitStack() as used:
 
-    def make(name: str) -> Database:
-        if request.param == "sqlite":
-            made.append(sqlite_database(tmp_path / name))
-        else:
-            made.append(postgres_database(request.getfixturevalue("postgres_template").copy()))
-        return made[-1]
+        def make(name: str) -> Database:
+            if request.param == "sqlite":
+                database = sqlite_database(tmp_path / name)
+            else:
+                template: Template = request.getfixturevalue("postgres_template")
+                database = postgres_database(used.enter_context(template.lend()))
+            used.callback(database.close)
+            return database
 
-    yield make
-    for database in made:
-        database.close()
+        yield make
 
 
 @pytest.fixture
