@@ -111,13 +111,19 @@ export class Scroller {
     return rows[after - 1]?.dataset.key;
   }
 
-  /** The reader has gone up from the end, and the browser has not said so yet. */
+  /**
+   * The reader has gone up from the end, whether or not the browser has said so.
+   *
+   * Where the view grows, or the content shrinks, the browser moves the position up too, but the end remains in sight.
+   */
   private get leaves(): boolean {
-    return this.box.scrollTop < this.anchoredAt - 1;
+    return this.box.scrollTop < this.anchoredAt - 1 && this.room.below >= AT_END;
   }
 
   private readonly onScroll = (): void => {
-    this.look();
+    // The browser says so in the next frame, and before it says that something has grown meanwhile: then the end is no longer
+    // in sight, though nobody left it.
+    if (!this.atEnd || this.leaves || !this.whole()) this.look();
     this.moved();
   };
 
