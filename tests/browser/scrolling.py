@@ -44,7 +44,14 @@ _SCROLL = f"""async ([step, until]) => {{
     const numbers = () => [...box.querySelectorAll("[data-seq]")].map((row) => Number(row.dataset.seq));
     const there = step < 0 ? () => numbers()[0] <= until : () => numbers().at(-1) >= until;
     const left = () => (step < 0 ? box.scrollTop : box.scrollHeight - box.clientHeight - box.scrollTop);
-    while (!there() || left() > 1) {{
+    // Where pages come before the top is reached, there is more above until the room begins.
+    const past = () => {{
+        const top = box.getBoundingClientRect().top;
+        const rows = [...box.querySelectorAll("[data-seq]")];
+        const first = rows.find((row) => row.getBoundingClientRect().bottom > top);
+        return step < 0 && Number(first?.dataset.seq) < until;
+    }};
+    while (!(past() || (there() && left() <= 1))) {{
         const from = box.scrollTop;
         box.scrollTop = from + step * box.clientHeight;
         const by = from - box.scrollTop;
@@ -81,7 +88,7 @@ class Scrolled:
 
 
 async def scroll(page: Page, step: float, *, until: int) -> Scrolled:
-    """Scroll on, a step each frame, until a message is loaded and there is no more on that side of it.
+    """Scroll on, a step each frame, until a message has been passed, or is loaded with no more after it.
 
     Args:
         step: In heights of the view; less than 0 for up.
