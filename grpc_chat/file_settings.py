@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from grpc_chat.setting_types import Group, Wait
+from grpc_chat.setting_types import Group, Wait, with_secret
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -125,17 +125,7 @@ class Files(Group):
     @model_validator(mode="before")
     @classmethod
     def _read_secret(cls, given: object) -> object:
-        if not isinstance(given, dict) or given.get("s3_secret_key_file") is None:
-            return given
-        if given.get("s3_secret_key") is not None:
-            raise ValueError("s3_secret_key and s3_secret_key_file must not both be set")
-        try:
-            secret = Path(given["s3_secret_key_file"]).read_text().strip("\r\n")
-        except OSError as exc:
-            raise ValueError(f"s3_secret_key_file can't be read: {exc.strerror}") from exc
-        except (TypeError, ValueError):
-            raise ValueError("s3_secret_key_file must be the path of a text file") from None
-        return {**given, "s3_secret_key": secret}
+        return with_secret(given, "s3_secret_key")
 
     @model_validator(mode="after")
     def _has_a_key(self) -> Self:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from grpc_chat.setting_types import Group, Texts, wait
+from grpc_chat.setting_types import Group, Texts, wait, with_secret
 
 
 class Oidc(Group):
@@ -63,19 +63,10 @@ class Oidc(Group):
     @model_validator(mode="before")
     @classmethod
     def _read_secret(cls, given: object) -> object:
-        if not isinstance(given, dict) or given.get("client_secret_file") is None:
-            return given
-        if given.get("client_secret") is not None:
-            raise ValueError("client_secret and client_secret_file must not both be set")
-        try:
-            secret = Path(given["client_secret_file"]).read_text().strip("\r\n")
-        except OSError as exc:
-            raise ValueError(f"client_secret_file can't be read: {exc.strerror}") from exc
-        except (TypeError, ValueError):
-            raise ValueError("client_secret_file must be the path of a text file") from None
-        if not secret:
+        read = with_secret(given, "client_secret")
+        if read is not given and isinstance(read, dict) and not read["client_secret"]:
             raise ValueError("client_secret_file must not be empty")
-        return {**given, "client_secret": secret}
+        return read
 
     @field_validator("issuer")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
@@ -40,6 +41,28 @@ def wait(value: object) -> object:
     except (OverflowError, ValidationError):
         pass
     raise ValueError(_WAIT)
+
+
+def with_secret(given: object, name: str) -> object:
+    """The values of a group, with a secret that is given by its file: ``password`` by ``password_file``.
+
+    Newlines around it are ignored.
+
+    Raises:
+        ValueError: Both are given, or the file can't be read. What it holds is not repeated.
+    """
+    file = f"{name}_file"
+    if not isinstance(given, dict) or given.get(file) is None:
+        return given
+    if given.get(name) is not None:
+        raise ValueError(f"{name} and {file} must not both be set")
+    try:
+        secret = Path(given[file]).read_text().strip("\r\n")
+    except OSError as exc:
+        raise ValueError(f"{file} can't be read: {exc.strerror}") from exc
+    except (TypeError, ValueError):
+        raise ValueError(f"{file} must be the path of a text file") from None
+    return {**given, name: secret}
 
 
 def _is_a_while(value: timedelta) -> timedelta:

@@ -7,7 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from grpc_chat.setting_types import Group
+from grpc_chat.setting_types import Group, with_secret
+
+_FORM = "must be the URL of a PostgreSQL database, as postgresql://chat@db.example.org/chat"
 
 
 class Store(Group):
@@ -33,9 +35,9 @@ class Store(Group):
             parts = urlsplit(value)
             given = parts.password is not None or "password" in parse_qs(parts.query)
         except ValueError:
-            raise ValueError("must be a URL, as postgresql://chat@db.example.org/chat") from None
+            raise ValueError(_FORM) from None
         if parts.scheme not in ("postgresql", "postgres"):
-            raise ValueError("must be a URL, as postgresql://chat@db.example.org/chat")
+            raise ValueError(_FORM)
         if given:
             # Anyone who lists the processes of a machine sees their command lines.
             raise ValueError("must have no password: put that in a file, and set store.password_file")
@@ -44,14 +46,4 @@ class Store(Group):
     @model_validator(mode="before")
     @classmethod
     def _read_password(cls, given: object) -> object:
-        if not isinstance(given, dict) or given.get("password_file") is None:
-            return given
-        if given.get("password") is not None:
-            raise ValueError("password and password_file must not both be set")
-        try:
-            password = Path(given["password_file"]).read_text().strip("\r\n")
-        except OSError as exc:
-            raise ValueError(f"password_file can't be read: {exc.strerror}") from exc
-        except (TypeError, ValueError):
-            raise ValueError("password_file must be the path of a text file") from None
-        return {**given, "password": password}
+        return with_secret(given, "password")

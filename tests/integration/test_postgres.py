@@ -338,7 +338,7 @@ def test_url_has_no_password_and_a_file_may_have_it(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"store\.password_file") as refused:
             load_config(None, store={"url": wrong})
         assert "geheim" not in str(refused.value)
-    with pytest.raises(ValueError, match="must be a URL, as postgresql"):
+    with pytest.raises(ValueError, match="must be the URL of a PostgreSQL database, as postgresql"):
         load_config(None, store={"url": "mysql://db/chat"})
 
 
