@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from grpc_chat.sdk.bodies import LinkCard
 from grpc_chat.sdk.client import Client
 from grpc_chat.sdk.poll_records import Poll
-from grpc_chat.testing import PASSWORD, RunningNode
+from grpc_chat.testing import RunningNode
 
 NAMES = {
     "amara": "Amara Okafor",
@@ -183,6 +183,3 @@ def _chart() -> Image.Image:
         draw.rectangle((left, 320 - height, left + 36, 320), fill=colour)
     draw.line((24, 320, 696, 320), fill="#5a646a", width=2)
     return picture
-
-
-__all__ = ["ME", "NAMES", "PASSWORD", "Place", "talk"]

@@ -39,9 +39,10 @@ _NAME = re.compile(r"[a-z0-9_+-]+")
 _MOST_WORDS = 12
 
 HEAD = f"""\
-# Made by `python -m tools.emoji` of emojibase-data {VERSION}; see there. One line for each group, and for
-# each emoji in it: the emoji, its name in Unicode, what it is called between colons, other words that it is
-# found by, and how many of its parts have a tone of skin.
+# Made by `python -m tools.emoji` of emojibase-data {VERSION}, Copyright (c) 2017-2019 Miles Johnson, under
+# the MIT License (https://opensource.org/license/mit). One line for each group, and for each emoji in it: the
+# emoji, its name in Unicode, what it is called between colons, other words that it is found by, and how many
+# of its parts have a tone of skin.
 """
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 from PIL import Image
 from playwright.async_api import async_playwright, expect
 
-from grpc_chat.testing import running_node
+from grpc_chat.testing import PASSWORD, running_node
 from tests.browser.browsers import Browsers, chromium, installed
 from tests.web import WEB, url
 from tools import colleagues, web
@@ -41,7 +41,7 @@ async def take(address: str, folder: Path) -> None:
             page = await pages.blank(size=SIZE, color_scheme=scheme, locale="en-GB")
             await page.goto(url(node))
             await page.get_by_label("User name").fill(colleagues.ME)
-            await page.get_by_label("Password").fill(colleagues.PASSWORD)
+            await page.get_by_label("Password").fill(PASSWORD)
             await page.keyboard.press("Enter")
             await expect(page.get_by_role("link", name="Kitchen")).to_be_visible()
             await page.goto(url(node, f"/rooms/{place.release}/threads/{place.root}"))

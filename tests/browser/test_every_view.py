@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 from playwright.async_api import Page, expect
 
-from grpc_chat.testing import running_node
+from grpc_chat.testing import PASSWORD, running_node
 from tests.browser.accessibility import ALL_RULES, violations
 from tests.browser.browsers import LAPTOP, PHONE, Browsers
 from tests.web import WEB, url
@@ -114,7 +114,7 @@ async def test_axe_finds_nothing(
         await expect(page.get_by_label("Password")).to_be_visible()
         found += [f"sign-in: {each}" for each in await violations(page, rules=rules)]
         await page.get_by_label("User name").fill(colleagues.ME)
-        await page.get_by_label("Password").fill(colleagues.PASSWORD)
+        await page.get_by_label("Password").fill(PASSWORD)
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("link", name="Kitchen")).to_be_visible()
         for address, text in _addresses(place).items():

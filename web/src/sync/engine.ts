@@ -36,9 +36,6 @@ import { type Surroundings, Window } from "./timeline";
 import { Turns } from "./timing";
 import { TypingPeople } from "./typing";
 
-/** Most cursors of a request. */
-const CURSORS = 4096;
-
 export class Engine extends Acting implements Chat {
   readonly connection: Signal<Connection> = signal<Connection>({
     state: "connecting",
@@ -149,15 +146,7 @@ export class Engine extends Acting implements Chat {
   private reader(): Reader {
     return {
       prepare: () => this.prepare(),
-      cursors: () => {
-        const newest = [...this.taking.positions.values()].sort((a, b) => b.stamp - a.stamp);
-        return newest.slice(0, CURSORS).map((one) => ({
-          roomId: one.roomId,
-          seq: BigInt(one.seq),
-          epoch: one.seq > 0 ? one.epoch : "",
-          stamp: BigInt(one.stamp),
-        }));
-      },
+      cursors: () => this.taking.cursors(),
       take: (response) => this.turns.take(() => this.take(response)),
       forgetPositions: async () => {
         await this.taking.forgetPositions();

@@ -8,6 +8,9 @@ import { stampOf } from "./read";
 import type { Rooms } from "./rooms";
 import type { Threads } from "./threads";
 
+/** Most cursors of a request. */
+const CURSORS = 4096;
+
 /** An event with what it did. */
 export interface Taken {
   event: Event;
@@ -42,6 +45,17 @@ export class Taking {
   async load(): Promise<void> {
     this.positions.clear();
     for (const position of await this.mirror.positions()) this.positions.set(position.roomId, position);
+  }
+
+  /** Where the stream is to go on; in more rooms than a request takes, in those that changed last. */
+  cursors(): { roomId: string; seq: bigint; epoch: string; stamp: bigint }[] {
+    const newest = [...this.positions.values()].sort((one, other) => other.stamp - one.stamp);
+    return newest.slice(0, CURSORS).map(({ roomId, seq, epoch, stamp }) => ({
+      roomId,
+      seq: BigInt(seq),
+      epoch: seq > 0 ? epoch : "",
+      stamp: BigInt(stamp),
+    }));
   }
 
   async take(response: SubscribeResponse): Promise<Outcome> {
