@@ -101,6 +101,20 @@ def _programs() -> Path:
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
+def _make_cluster(folder: Path) -> None:
+    command = [
+        str(_programs() / "initdb"), "-D", str(folder), "-U", "postgres", "-A", "trust", "--no-sync",
+        "--no-instructions", "-E", "UTF8", "--locale=C",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, user=_USER, check=False)
+    if done.returncode < 0:
+        # It died of SIGBUS, once in some hundred times, on a machine with enough of everything. Nothing of
+        # ours has begun by then.
+        shutil.rmtree(folder, ignore_errors=True)
+        done = subprocess.run(command, capture_output=True, user=_USER, check=False)
+    assert done.returncode == 0, f"{done.returncode}: {done.stderr.decode(errors='replace')}"
+
+
 @contextmanager
 def postgres(*settings: str) -> Iterator[Postgres]:
     """A server on this machine alone, in a folder of its own; with ``FAST`` it does not wait for a disk."""
@@ -110,15 +124,7 @@ def postgres(*settings: str) -> Iterator[Postgres]:
     try:
         if _USER:
             shutil.chown(folder, _USER)
-        subprocess.run(
-            [
-                str(_programs() / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust",
-                "--no-sync", "--no-instructions", "-E", "UTF8", "--locale=C",
-            ],
-            check=True,
-            capture_output=True,
-            user=_USER,
-        )  # fmt: skip
+        _make_cluster(folder / "data")
         server = Postgres(folder, settings)
         try:
             server.start()
